@@ -1,0 +1,3 @@
+module zones
+
+go 1.24.0
