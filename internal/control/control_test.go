@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package control
+
+import (
+	"context"
+	"errors"
+	"os"
+	"reflect"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestRecordRoundTrip(t *testing.T) {
+	r := &Record{
+		Name: "web", ID: 7, Boot: "b", PID: 42, Start: 99, Phase: PhaseReady, Keeper: 41, KStart: 98,
+		Cgroup: "/sys/fs/cgroup/zones.slice/web", Zonepath: "/tank/zones/web", Root: "/tank/zones/web/root",
+		Brand: "linux", IPType: "shared", UIDBase: 1 << 20, UIDCount: 65536,
+		Init: "/sbin/init", Args: "-s \"x\"\n=", CapsKept: 0x1ff, Env: []string{"A=1\n2", "B="}, Rlimits: []string{"6=1:2"},
+	}
+	back, err := decodeRecord(r.encode())
+	if err != nil || !reflect.DeepEqual(r, back) {
+		t.Errorf("got %+v, %v", back, err)
+	}
+	for _, bad := range []string{"", "x", "pid=-1", "pid=99999999999", "name=/", "env=x", "uid-base=4294967296"} {
+		if _, err := decodeRecord([]byte(bad)); err == nil {
+			t.Errorf("decode %q succeeded", bad)
+		}
+	}
+}
+
+func TestMessage(t *testing.T) {
+	m := &message{kind: "boot", values: []string{"args", "-s", "empty", ""}}
+	data, err := m.encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	back, err := decodeMessage(data)
+	if err != nil || !reflect.DeepEqual(m, back) || back.get("args") != "-s" || back.get("none") != "" {
+		t.Errorf("got %+v, %v", back, err)
+	}
+	for _, bad := range []string{"", "x", "\x00", "a\x00b\x00", "\x00b\x00c\x00"} {
+		if _, err := decodeMessage([]byte(bad)); err == nil {
+			t.Errorf("decode %q succeeded", bad)
+		}
+	}
+	if _, err := (&message{kind: "a\x00b"}).encode(); err == nil {
+		t.Error("a NUL went through")
+	}
+}
+
+// pair connects a client to a server end without the file system.
+func pair(t *testing.T) (*Conn, int) {
+	t.Helper()
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sock, err := newSocket(fds[0], "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &Conn{Name: "web", sock: sock}
+	t.Cleanup(func() { c.Close(); unix.Close(fds[1]) })
+	return c, fds[1]
+}
+
+func TestRequest(t *testing.T) {
+	c, fd := pair(t)
+	go func() {
+		r, err := Receive(fd)
+		if err != nil || r.Op != OpBoot || r.Args != "-m verbose" || r.PeerPID != os.Getpid() {
+			t.Errorf("received %+v, %v", r, err)
+		}
+		r.Line("one")
+		r.Line("two")
+		r.Fail()
+		if r, err = Receive(fd); err != nil || r.Op != OpHalt {
+			t.Errorf("received %+v, %v", r, err)
+		}
+		r.Done()
+	}()
+	var lines []string
+	err := c.Do(context.Background(), OpBoot, "-m verbose", func(s string) { lines = append(lines, s) })
+	if !errors.Is(err, ErrFailed) || !reflect.DeepEqual(lines, []string{"one", "two"}) {
+		t.Errorf("%v, %v", lines, err)
+	}
+	if err := c.Do(context.Background(), OpHalt, "", nil); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestConsole(t *testing.T) {
+	c, fd := pair(t)
+	go func() {
+		r, _ := Receive(fd)
+		r.Busy(1234)
+		if r, _ = Receive(fd); !r.UntilHalt {
+			t.Error("until-halt was lost")
+		}
+		ends, _ := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+		r.Done(ends[1])
+		unix.Close(ends[1])
+		unix.Write(ends[0], []byte("login: "))
+		unix.Close(ends[0])
+	}()
+	var busy *BusyError
+	if _, err := c.Console(context.Background(), false); !errors.As(err, &busy) || busy.PID != 1234 {
+		t.Errorf("got %v", err)
+	}
+	f, err := c.Console(context.Background(), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	b := make([]byte, 100)
+	if n, err := f.Read(b); err != nil || string(b[:n]) != "login: " {
+		t.Errorf("read %q, %v", b[:n], err)
+	}
+}
+
+func TestLostAndLate(t *testing.T) {
+	c, fd := pair(t)
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+	defer cancel()
+	if err := c.Do(ctx, OpHalt, "", nil); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a silent supervisor: %v", err)
+	}
+	unix.Shutdown(fd, unix.SHUT_RDWR)
+	if err := c.Do(context.Background(), OpHalt, "", nil); !errors.Is(err, ErrLost) {
+		t.Errorf("a dead supervisor: %v", err)
+	}
+}
+
+func TestAlive(t *testing.T) {
+	start, _, err := StartTime(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &Record{PID: os.Getpid(), Start: start}
+	f, err := r.PIDFD()
+	if err != nil || !r.Alive() {
+		t.Fatalf("own process is not alive: %v", err)
+	}
+	f.Close()
+	r.Start++
+	if _, err := r.PIDFD(); !errors.Is(err, ErrNotActive) || r.Alive() {
+		t.Errorf("a reused number: %v", err)
+	}
+}

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package control
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+
+	"zones/internal/zone"
+)
+
+// startLimit is how long a supervisor may take to listen or to give up.
+const startLimit = 30 * time.Second
+
+// ReadyFD is the descriptor on which a supervisor that is being started tells
+// how that went: nothing but the end of file when it listens, else lines.
+const ReadyFD = 3
+
+// StartError is a supervisor that could not be started: what it said itself.
+type StartError struct{ Lines []string }
+
+func (e *StartError) Error() string { return "could not start zoneadmd" }
+
+// Starter says how a supervisor is started.
+type Starter struct {
+	// Program is the file of zoneadmd; empty for the one beside the program
+	// that runs, or in the place packages put it.
+	Program string
+	// Locked says that the caller, or an ancestor of it, holds the zone's lock.
+	Locked bool
+}
+
+// Connect dials the zone's supervisor and starts one when there is none, under
+// the zone's lock. Recovered tells that the zone was active without one, which
+// the user is to be warned of.
+func (s Starter) Connect(ctx context.Context, name zone.Name) (c *Conn, recovered bool, err error) {
+	if c, err := Dial(ctx, name); !errors.Is(err, ErrNoSupervisor) {
+		return c, false, err
+	}
+	if !s.Locked {
+		lock, err := TakeLock(ctx, name)
+		if err != nil {
+			return nil, false, err
+		}
+		defer lock.Unlock()
+		// Another command may have started it while this one waited.
+		if c, err := Dial(ctx, name); !errors.Is(err, ErrNoSupervisor) {
+			return c, false, err
+		}
+	}
+	_, _, err = Status(name)
+	recovered = err == nil
+	if err := s.spawn(ctx, name); err != nil {
+		return nil, false, err
+	}
+	c, err = Dial(ctx, name)
+	return c, recovered, err
+}
+
+func (s Starter) spawn(ctx context.Context, name zone.Name) error {
+	program, err := s.program()
+	if err != nil {
+		return &StartError{[]string{err.Error()}}
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		return fmt.Errorf("start zoneadmd: %w", err)
+	}
+	defer r.Close()
+	cmd := exec.Command(program, "-z", string(name))
+	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin"}
+	cmd.Dir = "/"
+	cmd.ExtraFiles = []*os.File{w} // descriptor ReadyFD
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := cmd.Start(); err != nil {
+		w.Close()
+		return &StartError{[]string{err.Error()}}
+	}
+	w.Close()
+	// It outlives us: nobody waits for it, and init inherits it.
+	_ = cmd.Process.Release()
+	ctx, cancel := context.WithTimeout(ctx, startLimit)
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() { _ = r.SetReadDeadline(time.Unix(1, 0)) })
+	defer stop()
+	var lines []string
+	for scan := bufio.NewScanner(r); scan.Scan(); {
+		lines = append(lines, scan.Text())
+	}
+	if ctx.Err() != nil {
+		return &StartError{[]string{"zoneadmd did not start within " + startLimit.String()}}
+	}
+	// A supervisor that ended without a word is found out by Dial.
+	if len(lines) > 0 {
+		return &StartError{lines}
+	}
+	return nil
+}
+
+func (s Starter) program() (string, error) {
+	if s.Program != "" {
+		return s.Program, nil
+	}
+	if self, err := os.Executable(); err == nil {
+		if i := strings.LastIndexByte(self, '/'); i >= 0 {
+			if beside := self[:i+1] + "zoneadmd"; executable(beside) {
+				return beside, nil
+			}
+		}
+	}
+	for _, name := range []string{"/usr/sbin/zoneadmd", "/usr/lib/zones/zoneadmd"} {
+		if executable(name) {
+			return name, nil
+		}
+	}
+	return "", errors.New("zoneadmd is not installed")
+}
+
+func executable(name string) bool {
+	info, err := os.Stat(name)
+	return err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o111 != 0
+}
