@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+
+# Everything that is done to this tree is a target here; make help lists them.
+
+GO      ?= go
+PREFIX  ?= /usr
+LDFLAGS ?= -s -w
+TOOL    := $(GO) tool -modfile=tests/tools/go.mod
+
+export CGO_ENABLED = 0
+
+.PHONY: help
+help: ## list the targets
+	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+.PHONY: build
+build: ## the commands, into bin/
+	@tests/need build
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
+
+.PHONY: kmod
+kmod: ## the modules, for the running kernel (KDIR=... for another)
+	$(MAKE) -C kmod
+
+# --- tests -------------------------------------------------------------------
+
+# One line a check, the cheap ones first. What each finds is printed by the
+# recipe of that name below; tests/stages times and counts them.
+CHECKS += check-gofmt
+CHECKS += check-vet
+CHECKS += check-shell
+CHECKS += check-man
+CHECKS += check-go
+CHECKS += check-static
+
+.PHONY: check
+check: ## all that needs neither root nor the VM
+	@tests/need build check
+	@tests/stages $(CHECKS)
+
+.PHONY: test
+test: ## everything: the checks, then the module and the zones in the VM
+	@tests/need build check vm
+	@tests/stages build $(CHECKS) test-kmod,test-zones
+
+.PHONY: demo
+demo: ## a zone with a delegated dataset, played in the VM
+	@tests/need build vm
+	@$(MAKE) -s build
+	@tests/vm/demo
+
+.PHONY: vm
+vm: ## a shell in the VM
+	@tests/need build vm
+	@$(MAKE) -s build
+	@tests/vm/shell
+
+.PHONY: test-kernels
+test-kernels: ## the module on every kernel that is supported
+	@tests/vm/kernels
+
+.PHONY: test-debug
+test-debug: ## the module on a kernel that checks itself
+	@tests/vm/debug
+
+.PHONY: check-gofmt
+check-gofmt:
+	@out=$$(gofmt -l $(wildcard cmd internal tests) 2>&1); [ -z "$$out" ] || { echo "gofmt -w these:"; echo "$$out"; exit 1; }
+
+.PHONY: check-vet
+check-vet:
+	@$(GO) vet ./...
+
+.PHONY: check-static
+check-static:
+	@$(TOOL) staticcheck ./...
+
+.PHONY: check-go
+check-go:
+	@tests/gotest ./...
+
+.PHONY: check-shell
+check-shell:
+	@find $(wildcard .ci cmd internal kmod man tests) -type f -exec awk 'FNR == 1 && /^#!.*sh/ { print FILENAME } { nextfile }' {} + | \
+		xargs -r shellcheck
+
+# Whether a page that another package brings is installed here says nothing
+# about ours.
+.PHONY: check-man
+check-man:
+	@! mandoc -Tlint $(wildcard man/*.[1-8]) </dev/null | grep -v 'STYLE: referenced manual not found'
+
+.PHONY: test-kmod
+test-kmod:
+	@tests/kmod/run
+
+.PHONY: test-zones
+test-zones:
+	@tests/zones/run
+
+.PHONY: clean
+clean: ## remove what was built here (not the VM's cache)
+	rm -rf bin
+	@[ ! -f kmod/Makefile ] || $(MAKE) -C kmod clean
