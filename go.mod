@@ -3,4 +3,3 @@ module zones
 go 1.24.0
 
 require golang.org/x/sys v0.36.0
-require golang.org/x/sys v0.33.0
