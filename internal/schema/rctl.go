@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package schema
+
+import (
+	"strconv"
+	"strings"
+)
+
+// Resource controls.
+var (
+	RctlName = required("name", rctlName, "The name of the resource control.", from(Rctls),
+		saysOf("'%s' is not a valid zone rctl name."))
+	RctlValue = composites("value", "rctl-value", "A limit, with who may change it and what happens at it.",
+		[]Field{{Name: "priv"}, {Name: "limit"}, {Name: "action"}}, rctlValue,
+		func(r *Rand) string {
+			return "privileged\x00" + strconv.FormatUint(r.Uint64(), 10) + "\x00" + pick("none", "deny")(r)
+		}, need, says(func(_, _, _ string, _ error) string { return "Invalid rctl value specification" }))
+)
+
+// RctlResource is a resource control.
+var RctlResource = resource(Resource{
+	Name: "rctl", Element: "rctl", Host: true,
+	Help: "A resource control of the zone.",
+}, RctlName, RctlName, RctlValue)
+
+// Limit is one value of a resource control.
+type Limit struct {
+	Priv   string // always privileged
+	Limit  uint64
+	Action string // none or deny
+}
+
+func rctlValue(i Item) (Limit, error) {
+	if len(i) != 3 || i[0] != AliasPriv || i[2] != "none" && i[2] != "deny" {
+		return Limit{}, ErrInvalid
+	}
+	n, err := strconv.ParseUint(i[1], 0, 64)
+	if err != nil || strings.ContainsAny(i[1], "_bBoO") && !strings.HasPrefix(strings.ToLower(i[1]), "0x") ||
+		strings.Contains(i[1], "_") {
+		return Limit{}, ErrInvalid
+	}
+	return Limit{i[0], n, i[2]}, nil
+}
+
+var rctlName = Kind[string]{
+	Meta: "NAME", Allowed: "zone. and letters or hyphens", Max: 255,
+	parse: func(s string) (string, error) {
+		rest, ok := strings.CutPrefix(s, "zone.")
+		if !ok || rest == "" || strings.Trim(rest, letters+"-") != "" {
+			return "", ErrInvalid
+		}
+		return s, nil
+	},
+	sample: func(r *Rand) string { return "zone." + strings.Trim(sampleWord(r), digits) + "-x" },
+}
+
+// CheckItem is Check for a composite value.
+func (p *Property) CheckItem(i Item) error {
+	if p == RctlValue.Property {
+		_, err := rctlValue(i)
+		return err
+	}
+	_, err := nameValue(i)
+	return err
+}
