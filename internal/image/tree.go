@@ -1,0 +1,522 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package image
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"math"
+	"os"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// A tree is the directory that is being filled. Every name is resolved by the
+// kernel below its descriptor: the source may make links as it likes, but they
+// lead nowhere else. Nobody but the tree changes the directory meanwhile.
+type tree struct {
+	root    int
+	resolve uint64 // how links in the middle of a name are taken
+	asRoot  bool
+	opts    Options
+	meter   *meter
+	parents map[string]int  // open directories, by the name they were reached by
+	order   []string        // their names, oldest first
+	later   map[string]meta // of directories: it waits for their members
+	notes   notes
+	entries int
+	written int64
+	checked int64 // written when the free space was last looked at
+	reserve uint64
+	buf     []byte
+}
+
+// meta is what a file has besides content.
+type meta struct {
+	mode         uint32 // permission bits with setuid, setgid and sticky
+	uid, gid     int
+	mtime, atime time.Time
+	xattrs       []xattr
+}
+
+// Links in the middle of a name either must stay below the root, as tar(1)
+// has it, or are taken as the zone itself would take them, as OCI layers need:
+// a layer may say var/run/x where an earlier one made var/run a link to /run.
+const (
+	strictLinks = unix.RESOLVE_BENEATH | unix.RESOLVE_NO_MAGICLINKS
+	zoneLinks   = unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS
+)
+
+const maxParents = 64
+
+func openTree(root string, opts Options) (*tree, error) {
+	fd, err := unix.Open(root, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", root, err)
+	}
+	t := &tree{
+		root: fd, resolve: strictLinks, asRoot: os.Geteuid() == 0, opts: opts,
+		parents: map[string]int{".": fd}, later: map[string]meta{}, buf: make([]byte, copySize), meter: &meter{},
+	}
+	var st unix.Statfs_t
+	if err := unix.Fstatfs(fd, &st); err == nil {
+		// The last percent is left to the host: a full pool or disk is
+		// trouble for more than this tree.
+		t.reserve = min(st.Blocks/100*uint64(st.Bsize), 1<<30)
+	}
+	return t, nil
+}
+
+func (t *tree) close() {
+	t.forget()
+	unix.Close(t.root)
+}
+
+// forget drops the open directories: after anything but an addition, a name
+// may lead elsewhere.
+func (t *tree) forget() {
+	for name, fd := range t.parents {
+		if fd != t.root {
+			unix.Close(fd)
+		}
+		delete(t.parents, name)
+	}
+	t.parents["."] = t.root
+	t.order = t.order[:0]
+}
+
+// clean turns a member's name into one relative to the root, without dots.
+func clean(name string) (string, error) {
+	if strings.HasPrefix(name, "/") {
+		return "", fmt.Errorf("%w: it is absolute", ErrEscape)
+	}
+	if strings.IndexByte(name, 0) >= 0 {
+		return "", fmt.Errorf("%w: the name holds a NUL", ErrCorrupt)
+	}
+	for part := range strings.SplitSeq(name, "/") {
+		if part == ".." {
+			return "", fmt.Errorf("%w: it contains '..'", ErrEscape)
+		}
+	}
+	return path.Clean(name), nil
+}
+
+// count is called once for each member.
+func (t *tree) count() error {
+	t.entries++
+	t.meter.files.Store(int64(t.entries))
+	if t.entries > t.opts.MaxFiles {
+		return fmt.Errorf("%w: more than %d", ErrEntries, t.opts.MaxFiles)
+	}
+	return nil
+}
+
+func (t *tree) open(name string, flags int) (int, error) {
+	how := unix.OpenHow{Flags: uint64(flags | unix.O_CLOEXEC), Resolve: t.resolve}
+	for {
+		fd, err := unix.Openat2(t.root, name, &how)
+		switch err {
+		case unix.EINTR, unix.EAGAIN:
+			continue
+		case unix.EXDEV, unix.ELOOP:
+			return -1, fmt.Errorf("%w: a link on its way does", ErrEscape)
+		}
+		return fd, err
+	}
+}
+
+// parent returns a descriptor of the directory that holds name, which is
+// clean, and makes that directory when the source left it out. The descriptor
+// belongs to the tree.
+func (t *tree) parent(name string) (int, string, error) {
+	dir, base := path.Split(name)
+	fd, err := t.directory(path.Clean(dir))
+	return fd, base, err
+}
+
+func (t *tree) directory(dir string) (int, error) {
+	if fd, ok := t.parents[dir]; ok {
+		return fd, nil
+	}
+	fd, err := t.open(dir, unix.O_PATH|unix.O_DIRECTORY)
+	if errors.Is(err, unix.ENOENT) {
+		above, base, perr := t.parent(dir)
+		if perr != nil {
+			return -1, perr
+		}
+		if err := unix.Mkdirat(above, base, 0o755); err != nil {
+			// What exists and yet is not found is a link to nowhere.
+			if err == unix.EEXIST {
+				return -1, fmt.Errorf("%w: a link on its way leads to nothing", ErrEscape)
+			}
+			return -1, err
+		}
+		fd, err = t.open(dir, unix.O_PATH|unix.O_DIRECTORY)
+	}
+	if err != nil {
+		return -1, err
+	}
+	if len(t.order) >= maxParents {
+		unix.Close(t.parents[t.order[0]])
+		delete(t.parents, t.order[0])
+		t.order = t.order[1:]
+	}
+	t.parents[dir] = fd
+	t.order = append(t.order, dir)
+	return fd, nil
+}
+
+// place calls create for name, and once more after having removed what stands
+// there. What is a directory is removed only when empty, unless deep.
+func (t *tree) place(name string, deep bool, create func(dir int, base string) error) error {
+	if name == "." {
+		return fmt.Errorf("%w: the root itself must be a directory", ErrEscape)
+	}
+	dir, base, err := t.parent(name)
+	if err != nil {
+		return err
+	}
+	if err := create(dir, base); err != unix.EEXIST {
+		return err
+	}
+	if err := clear(dir, base, deep); err != nil {
+		return err
+	}
+	t.forget()
+	if dir, base, err = t.parent(name); err != nil {
+		return err
+	}
+	return create(dir, base)
+}
+
+func clear(dir int, base string, deep bool) error {
+	err := unix.Unlinkat(dir, base, 0)
+	if err != unix.EISDIR {
+		return err
+	}
+	if deep {
+		return removeAll(dir, base, 0)
+	}
+	return unix.Unlinkat(dir, base, unix.AT_REMOVEDIR)
+}
+
+// mkdir makes a directory, or takes the one there. Its meta is applied by
+// finish: members would change the times, be kept out by the mode, and inherit
+// a default ACL.
+func (t *tree) mkdir(name string, m meta, deep bool) error {
+	if err := t.count(); err != nil {
+		return err
+	}
+	if err := t.checkIDs(m); err != nil {
+		return err
+	}
+	t.later[name] = m
+	if name == "." {
+		return nil
+	}
+	return t.place(name, deep, func(dir int, base string) error {
+		err := unix.Mkdirat(dir, base, 0o700)
+		var st unix.Stat_t
+		if err == unix.EEXIST && unix.Fstatat(dir, base, &st, unix.AT_SYMLINK_NOFOLLOW) == nil &&
+			st.Mode&unix.S_IFMT == unix.S_IFDIR {
+			return nil
+		}
+		return err
+	})
+}
+
+// file makes a regular file; fill writes its content.
+func (t *tree) file(name string, m meta, deep bool, fill func(fd int) error) error {
+	if err := t.count(); err != nil {
+		return err
+	}
+	if err := t.checkIDs(m); err != nil {
+		return err
+	}
+	return t.place(name, deep, func(dir int, base string) error {
+		const flags = unix.O_WRONLY | unix.O_CREAT | unix.O_EXCL | unix.O_NOFOLLOW | unix.O_CLOEXEC
+		fd, err := unix.Openat(dir, base, flags, 0o600)
+		if err != nil {
+			return err
+		}
+		if err = fill(fd); err == nil {
+			err = t.applyFile(fd, m)
+		}
+		if cerr := unix.Close(fd); err == nil {
+			err = cerr
+		}
+		return err
+	})
+}
+
+// applyFile gives an open file its owner, mode, attributes and times, in this
+// order: a change of owner drops setuid and capabilities, a write the times.
+func (t *tree) applyFile(fd int, m meta) error {
+	if t.asRoot {
+		if err := unix.Fchown(fd, m.uid, m.gid); err != nil {
+			return err
+		}
+	}
+	if err := unix.Fchmod(fd, m.mode); err != nil {
+		return err
+	}
+	for _, x := range m.xattrs {
+		if err := t.setXattr(fd, x); err != nil {
+			return err
+		}
+	}
+	return futimes(fd, m)
+}
+
+func (t *tree) symlink(name, target string, m meta, deep bool) error {
+	if err := t.count(); err != nil {
+		return err
+	}
+	if err := t.checkIDs(m); err != nil {
+		return err
+	}
+	return t.place(name, deep, func(dir int, base string) error {
+		if err := unix.Symlinkat(target, dir, base); err != nil {
+			return err
+		}
+		return t.applyName(dir, base, m)
+	})
+}
+
+func (t *tree) fifo(name string, m meta, deep bool) error {
+	if err := t.count(); err != nil {
+		return err
+	}
+	if err := t.checkIDs(m); err != nil {
+		return err
+	}
+	return t.place(name, deep, func(dir int, base string) error {
+		if err := unix.Mknodat(dir, base, unix.S_IFIFO|0o600, 0); err != nil {
+			return err
+		}
+		if err := t.applyName(dir, base, m); err != nil {
+			return err
+		}
+		// It was made a moment ago by O_EXCL rules: no link can stand here.
+		return unix.Fchmodat(dir, base, m.mode, 0)
+	})
+}
+
+// applyName gives what is not opened its owner and times.
+func (t *tree) applyName(dir int, base string, m meta) error {
+	if t.asRoot {
+		if err := unix.Fchownat(dir, base, m.uid, m.gid, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+			return err
+		}
+	}
+	ts := times(m)
+	return unix.UtimesNanoAt(dir, base, ts[:], unix.AT_SYMLINK_NOFOLLOW)
+}
+
+// link makes name another name of the file old. Both are clean. The content
+// of old was made by the source as well: links out of the root cannot be made.
+func (t *tree) link(name, old string, deep bool) error {
+	if err := t.count(); err != nil {
+		return err
+	}
+	if name == old {
+		return nil
+	}
+	oldDir, oldBase, err := t.parent(old)
+	if err != nil {
+		return fmt.Errorf("link to %q: %w", old, err)
+	}
+	// The look-up of name may push old's directory out of the cache.
+	oldDir, err = unix.FcntlInt(uintptr(oldDir), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(oldDir)
+	err = t.place(name, deep, func(dir int, base string) error {
+		return unix.Linkat(oldDir, oldBase, dir, base, 0)
+	})
+	if err == unix.ENOENT {
+		return fmt.Errorf("%w: it is a link to %q, which is not in the archive", ErrCorrupt, old)
+	}
+	return err
+}
+
+// finish applies what waited for the members, the deepest directory first.
+func (t *tree) finish() error {
+	for _, name := range slices.Backward(slices.Sorted(maps.Keys(t.later))) {
+		if err := t.finishDir(name, t.later[name]); err != nil {
+			return &EntryError{name, err}
+		}
+	}
+	t.meter.finish()
+	return nil
+}
+
+func (t *tree) finishDir(name string, m meta) error {
+	fd, err := t.open(name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW)
+	if err != nil {
+		if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) || errors.Is(err, ErrEscape) {
+			return nil // a later member took its place
+		}
+		return err
+	}
+	defer unix.Close(fd)
+	return t.applyFile(fd, m)
+}
+
+func (t *tree) checkIDs(m meta) error {
+	for _, id := range [...]int{m.uid, m.gid} {
+		if id < 0 || id > t.opts.MaxID {
+			return fmt.Errorf("%w: %d, the highest is %d", ErrID, id, t.opts.MaxID)
+		}
+	}
+	return nil
+}
+
+// spend is called before n bytes are written.
+func (t *tree) spend(n int) error {
+	const every = 16 << 20
+	t.written += int64(n)
+	if t.written-t.checked < every {
+		return nil
+	}
+	t.checked = t.written
+	var st unix.Statfs_t
+	if err := unix.Fstatfs(t.root, &st); err != nil {
+		return err
+	}
+	if left := st.Bavail * uint64(st.Bsize); left < t.reserve {
+		return fmt.Errorf("%w: %d MB are left, which are not used", unix.ENOSPC, left>>20)
+	}
+	return nil
+}
+
+// write copies content from r, leaving holes where whole blocks are zero.
+// size is what is expected; less is an error of r.
+func (t *tree) write(fd int, r io.Reader, size int64, block int) error {
+	var off int64
+	hole := false
+	for off < size {
+		n, err := io.ReadFull(r, t.buf[:min(int64(len(t.buf)), size-off)])
+		if n > 0 {
+			var werr error
+			if hole, werr = t.writeBlocks(fd, t.buf[:n], off, block); werr != nil {
+				return werr
+			}
+			off += int64(n)
+		}
+		if err != nil {
+			if err == io.EOF {
+				err = io.ErrUnexpectedEOF
+			}
+			return err
+		}
+	}
+	if hole {
+		return unix.Ftruncate(fd, size)
+	}
+	return nil
+}
+
+const copySize = 1 << 20
+
+var zeros [copySize]byte
+
+// writeBlocks writes what is not zero of data, and says whether it ended with
+// a hole.
+func (t *tree) writeBlocks(fd int, data []byte, off int64, block int) (bool, error) {
+	for len(data) > 0 {
+		n := run(data, block)
+		if n > 0 {
+			if err := t.writeAll(fd, data[:n], off); err != nil {
+				return false, err
+			}
+			data, off = data[n:], off+int64(n)
+			continue
+		}
+		n = min(block, len(data))
+		data, off = data[n:], off+int64(n)
+		if len(data) == 0 {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// run is how many bytes of data come before a block of zeros.
+func run(data []byte, block int) int {
+	for i := 0; i < len(data); i += block {
+		end := min(i+block, len(data))
+		if string(data[i:end]) == string(zeros[:end-i]) {
+			return i
+		}
+	}
+	return len(data)
+}
+
+func (t *tree) writeAll(fd int, data []byte, off int64) error {
+	if err := t.spend(len(data)); err != nil {
+		return err
+	}
+	for len(data) > 0 {
+		n, err := unix.Pwrite(fd, data, off)
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		data, off = data[n:], off+int64(n)
+	}
+	return nil
+}
+
+// removeAll removes base of dir and everything below, without following links.
+func removeAll(dir int, base string, depth int) error {
+	err := unix.Unlinkat(dir, base, 0)
+	if err != unix.EISDIR {
+		return err
+	}
+	if depth > 512 {
+		return fmt.Errorf("remove %q: %w", base, unix.ELOOP)
+	}
+	fd, err := unix.Openat(dir, base, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	f := os.NewFile(uintptr(fd), base)
+	defer f.Close()
+	names, err := f.Readdirnames(-1)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if err := removeAll(fd, name, depth+1); err != nil {
+			return err
+		}
+	}
+	return unix.Unlinkat(dir, base, unix.AT_REMOVEDIR)
+}
+
+func times(m meta) [2]unix.Timespec {
+	atime := m.atime
+	if atime.IsZero() {
+		atime = m.mtime
+	}
+	return [2]unix.Timespec{timespec(atime), timespec(m.mtime)}
+}
+
+// timespec clamps a time to what every file system keeps without a complaint.
+func timespec(at time.Time) unix.Timespec {
+	sec := at.Unix()
+	if at.IsZero() || sec < math.MinInt32 || sec > math.MaxUint32 {
+		return unix.Timespec{}
+	}
+	return unix.Timespec{Sec: sec, Nsec: int64(at.Nanosecond())}
+}
