@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
@@ -131,7 +130,7 @@ func decompressError(err error) error {
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
 		return fmt.Errorf("%w: its compressed data ends early", ErrTruncated)
 	}
-	return fmt.Errorf("%w: %s", ErrCorrupt, strings.TrimSpace(err.Error()))
+	return fmt.Errorf("%w: %w", ErrCorrupt, err)
 }
 
 // readAhead decompresses in a goroutine of its own, so that this and the

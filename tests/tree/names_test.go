@@ -16,6 +16,7 @@ import (
 // mean something else, and what they mean there.
 var sameWord = map[string]string{
 	"internal/control/record.go": "fields of the record of a running zone, a format of its own",
+	"internal/image/acl.go":      "the kinds of entries of a POSIX ACL",
 }
 
 // TestPropertyNames holds everybody to the typed handles of schema: a name
