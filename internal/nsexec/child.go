@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package nsexec
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// AwaitMark waits until the child reaches its next mark and returns the value
+// marked. A child that failed gives its *CallError; one that ended or became
+// another program gives io.EOF.
+func (c *Child) AwaitMark(ctx context.Context) (uint64, error) {
+	var r report
+	b := unsafe.Slice((*byte)(unsafe.Pointer(&r)), reportSize)
+	stop := deadline(ctx, c.Status)
+	defer stop()
+	_, err := io.ReadFull(c.Status, b)
+	switch {
+	case ctx.Err() != nil:
+		return 0, ctx.Err()
+	case err != nil:
+		return 0, err
+	case r.mark == 1:
+		return r.value, nil
+	}
+	names := c.names
+	if r.index>>16 != 0 {
+		names = c.subs[r.index>>16]
+	}
+	call := "unknown call"
+	if i := int(r.index & 0xffff); i < len(names) {
+		call = names[i]
+	}
+	return 0, &CallError{call, syscall.Errno(r.value)}
+}
+
+// AwaitExec waits until the child has become its program, or returns why not.
+func (c *Child) AwaitExec(ctx context.Context) error {
+	for {
+		_, err := c.AwaitMark(ctx)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// Kill ends the child and forgets it.
+func (c *Child) Kill() error {
+	err := unix.PidfdSendSignal(int(c.PIDFD.Fd()), unix.SIGKILL, nil, 0)
+	if err == nil || errors.Is(err, unix.ESRCH) {
+		_, err = c.Wait()
+	}
+	return errors.Join(err, c.Close())
+}
+
+// Wait waits for the end of the child.
+func (c *Child) Wait() (syscall.WaitStatus, error) {
+	var status syscall.WaitStatus
+	for {
+		_, err := syscall.Wait4(c.PID, &status, 0, nil)
+		if errors.Is(err, syscall.EINTR) {
+			continue
+		}
+		if err != nil {
+			return 0, fmt.Errorf("wait for process %d: %w", c.PID, err)
+		}
+		return status, nil
+	}
+}
+
+// Close closes the descriptors of the child, which goes on.
+func (c *Child) Close() error { return errors.Join(c.PIDFD.Close(), c.Status.Close()) }
+
+// deadline makes reads of f fail when ctx ends; the caller calls stop.
+func deadline(ctx context.Context, f *os.File) (stop func()) {
+	after := context.AfterFunc(ctx, func() { _ = f.SetReadDeadline(time.Unix(1, 0)) })
+	return func() { after() }
+}

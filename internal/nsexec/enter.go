@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package nsexec
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// allNamespaces is what an entering process joins. The time namespace is the
+// host's in every process of ours.
+const allNamespaces = unix.CLONE_NEWUSER | unix.CLONE_NEWPID | unix.CLONE_NEWNS | unix.CLONE_NEWUTS |
+	unix.CLONE_NEWIPC | unix.CLONE_NEWCGROUP | unix.CLONE_NEWNET
+
+// Enter is a process to be started inside the namespaces of another one.
+type Enter struct {
+	Target *os.File // pidfd of a process in the namespaces
+	Cgroup *os.File // directory of the cgroup to start in; nil for our own
+	// UID, GID and Groups are ids inside the target's user namespace.
+	UID, GID uint32
+	Groups   []uint32
+	Dir      string // working directory inside; one that is missing is "/"
+	Path     string // program, inside
+	Argv     []string
+	Env      []string
+	Limits   Limits
+	// Stdin, Stdout and Stderr become descriptors 0 to 2; nothing else of ours
+	// is open in the process.
+	Stdin, Stdout, Stderr *os.File
+	// Terminal makes descriptor 0 the controlling terminal of a new session.
+	// Without it the process begins a session without a terminal.
+	Terminal bool
+}
+
+// Start starts the process, which is a child of ours and has to be waited for.
+// It returns when the program runs, or with a *CallError that says why not.
+func (e *Enter) Start(ctx context.Context) (*Child, error) {
+	p, err := NewProgram()
+	if err != nil {
+		return nil, err
+	}
+	const pid = Reg(0)
+	// A process of the namespaces must not be able to read us or our
+	// descriptors from the moment we are in theirs.
+	p.Call("undumpable", unix.SYS_PRCTL, unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
+	target := int(e.Target.Fd())
+	in, out, errs := int(e.Stdin.Fd()), int(e.Stdout.Fd()), int(e.Stderr.Fd())
+	p.standard(in, out, errs)
+	p.CloseAllBut(target)
+	p.Call("setns", unix.SYS_SETNS, target, allNamespaces)
+	p.Call("close", unix.SYS_CLOSE, target)
+	inside := p.sub()
+	e.inside(inside)
+	// A process becomes a member of a pid namespace by being born there, and
+	// our child, not our grandchild, by CLONE_PARENT.
+	args := &CloneArgs{Flags: unix.CLONE_PARENT}
+	p.Fork(pid, "clone in namespaces", args, inside)
+	p.Mark("pid", pid)
+	p.Exit(0)
+	cgroup := -1
+	if e.Cgroup != nil {
+		cgroup = int(e.Cgroup.Fd())
+	}
+	between, err := p.Start(0, cgroup)
+	if err != nil {
+		return nil, fmt.Errorf("enter: %w", err)
+	}
+	got, err := between.AwaitMark(ctx)
+	if err != nil {
+		between.Kill()
+		return nil, fmt.Errorf("enter: %w", err)
+	}
+	if _, err := between.Wait(); err != nil {
+		return nil, fmt.Errorf("enter: %w", err)
+	}
+	c := &Child{PID: int(got), Status: between.Status, names: between.names, subs: between.subs}
+	between.PIDFD.Close()
+	fd, err := unix.PidfdOpen(c.PID, 0)
+	if err != nil {
+		return nil, fmt.Errorf("enter: %w", err)
+	}
+	c.PIDFD = os.NewFile(uintptr(fd), "pidfd")
+	if err := c.AwaitExec(ctx); err != nil {
+		c.Kill()
+		return nil, fmt.Errorf("enter: %w", err)
+	}
+	return c, nil
+}
+
+// standard puts descriptors in the first three places, whatever numbers they
+// had.
+func (p *Program) standard(in, out, errs int) {
+	const r = Reg(8)
+	for i, fd := range []int{in, out, errs} {
+		// By way of a high number, so that none is overwritten by another.
+		p.Set(r+Reg(i), "dup", unix.SYS_FCNTL, fd, unix.F_DUPFD_CLOEXEC, 64)
+	}
+	for i := 0; i < 3; i++ {
+		p.Call("dup3", unix.SYS_DUP3, r+Reg(i), i, 0)
+	}
+}
+
+func (e *Enter) inside(p *Program) {
+	p.Call("setsid", unix.SYS_SETSID)
+	if e.Terminal {
+		p.Call("set controlling terminal", unix.SYS_IOCTL, 0, unix.TIOCSCTTY, 0)
+	}
+	p.Try("chdir", unix.SYS_CHDIR, "/")
+	groups := make([]byte, 4*max(len(e.Groups), 1))
+	for i, g := range e.Groups {
+		binary.NativeEndian.PutUint32(groups[4*i:], g)
+	}
+	p.Call("setgroups", unix.SYS_SETGROUPS, len(e.Groups), groups)
+	p.Call("setresgid", unix.SYS_SETRESGID, e.GID, e.GID, e.GID)
+	// Limits need the capabilities that setresuid takes from others than root.
+	p.limit(e.Limits)
+	p.Call("setresuid", unix.SYS_SETRESUID, e.UID, e.UID, e.UID)
+	if e.Dir != "" {
+		p.Try("chdir", unix.SYS_CHDIR, e.Dir)
+	}
+	p.Call("umask", unix.SYS_UMASK, 0o022)
+	p.Exec(e.Path, e.Argv, e.Env)
+}
+
+// OpenIn opens path in the mount namespace of the process that target is a
+// pidfd of, with that namespace's own root for absolute names and links, and
+// with the rights of its user namespace's root. What comes back is whatever
+// that namespace put there: the caller checks it before use.
+func OpenIn(ctx context.Context, target *os.File, path string, flags int) (*os.File, error) {
+	p, err := NewProgram()
+	if err != nil {
+		return nil, err
+	}
+	const fd = Reg(0)
+	t := int(target.Fd())
+	p.Call("undumpable", unix.SYS_PRCTL, unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
+	p.CloseAllBut(t)
+	p.Call("setns", unix.SYS_SETNS, t, unix.CLONE_NEWUSER|unix.CLONE_NEWNS)
+	p.Call("setresgid", unix.SYS_SETRESGID, 0, 0, 0)
+	p.Call("setresuid", unix.SYS_SETRESUID, 0, 0, 0)
+	p.Set(fd, "open", unix.SYS_OPENAT, unix.AT_FDCWD, path, flags|unix.O_CLOEXEC|unix.O_NOCTTY, 0)
+	p.Mark("opened", fd)
+	p.Pause()
+	c, err := p.Start(0, -1)
+	if err != nil {
+		return nil, fmt.Errorf("open %s inside: %w", path, err)
+	}
+	defer c.Kill()
+	n, err := c.AwaitMark(ctx)
+	if err != nil {
+		var call *CallError
+		if errors.As(err, &call) && call.Call == "open" {
+			err = call.Err
+		}
+		return nil, fmt.Errorf("open %s inside: %w", path, err)
+	}
+	got, err := unix.PidfdGetfd(int(c.PIDFD.Fd()), int(n), 0)
+	if err != nil {
+		return nil, fmt.Errorf("open %s inside: %w", path, err)
+	}
+	return os.NewFile(uintptr(got), path), nil
+}

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package nsexec
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+func background(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func requireRoot(t *testing.T) {
+	t.Helper()
+	if os.Getuid() != 0 {
+		t.Skip("requires root")
+	}
+}
+
+func TestExec(t *testing.T) {
+	for range 50 {
+		p, err := NewProgram()
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.Exec("/bin/sh", []string{"sh", "-c", "exit 7"}, nil)
+		c, err := p.Start(0, -1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.AwaitExec(background(t)); err != nil {
+			t.Fatal(err)
+		}
+		if s, err := c.Wait(); err != nil || s.ExitStatus() != 7 {
+			t.Fatalf("status %v, %v", s, err)
+		}
+		c.Close()
+	}
+}
+
+func TestFailuresNameTheCall(t *testing.T) {
+	p, err := NewProgram()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Try("ignored", unix.SYS_CHDIR, "/nonexistent")
+	p.Exec("/nonexistent", []string{"x"}, nil)
+	c, err := p.Start(0, -1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = c.AwaitExec(background(t))
+	var call *CallError
+	if !errors.As(err, &call) || call.Call != "execve /nonexistent" || !errors.Is(err, unix.ENOENT) {
+		t.Errorf("got %v", err)
+	}
+	c.Wait()
+	c.Close()
+}
+
+func TestRegistersAndMarks(t *testing.T) {
+	p, err := NewProgram()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Set(3, "getpid", unix.SYS_GETPID)
+	p.Mark("pid", 3)
+	p.Pause()
+	c, err := p.Start(0, -1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v, err := c.AwaitMark(background(t)); err != nil || int(v) != c.PID {
+		t.Errorf("mark %d, %v; pid %d", v, err, c.PID)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
+	defer cancel()
+	if _, err := c.AwaitMark(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a silent child: %v", err)
+	}
+	if err := c.Kill(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestExecLater(t *testing.T) {
+	p, err := NewProgram()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ends [2]int
+	if err := unix.Pipe2(ends[:], unix.O_CLOEXEC); err != nil {
+		t.Fatal(err)
+	}
+	p.ExecLater(ends[0], []string{"WHAT=5"})
+	c, err := p.Start(0, -1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if err := SendExec(ends[1], "/bin/sh", []string{"sh", "-c", `test "$0" = "a b" -a -z "$1" && exit $WHAT`, "a b", ""}); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.AwaitExec(background(t)); err != nil {
+		t.Fatal(err)
+	}
+	if s, _ := c.Wait(); s.ExitStatus() != 5 {
+		t.Errorf("status %v", s)
+	}
+	if err := SendExec(ends[1], "/x", make([]string, maxArgs)); !errors.Is(err, unix.E2BIG) {
+		t.Errorf("too many words: %v", err)
+	}
+	unix.Close(ends[0])
+	unix.Close(ends[1])
+}
+
+// container is a shell in new namespaces of every kind.
+func container(t *testing.T) *os.File {
+	t.Helper()
+	requireRoot(t)
+	cmd := exec.Command("/bin/sh", "-c", "mount -t proc proc /proc; mount -t tmpfs tmpfs /mnt; echo inside >/mnt/f; ln -s /mnt/f /mnt/l; echo; exec sleep 1000")
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags: unix.CLONE_NEWUSER | unix.CLONE_NEWPID | unix.CLONE_NEWNS | unix.CLONE_NEWUTS |
+			unix.CLONE_NEWIPC | unix.CLONE_NEWCGROUP | unix.CLONE_NEWNET,
+		UidMappings:                []syscall.SysProcIDMap{{HostID: 100000, Size: 65536}},
+		GidMappings:                []syscall.SysProcIDMap{{HostID: 100000, Size: 65536}},
+		GidMappingsEnableSetgroups: true,
+		Credential:                 &syscall.Credential{},
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+	if _, err := out.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	fd, err := unix.PidfdOpen(cmd.Process.Pid, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := os.NewFile(uintptr(fd), "pidfd")
+	t.Cleanup(func() { f.Close() })
+	return f
+}
+
+func TestEnter(t *testing.T) {
+	target := container(t)
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	null, _ := os.Open("/dev/null")
+	defer null.Close()
+	const script = `id -u; id -G; pwd; echo $TERM; cat /mnt/f; ls /proc/self/fd | wc -l; ulimit -n; ps -o pid= 2>/dev/null | wc -l >/dev/null
+		grep CapBnd /proc/self/status; grep Seccomp: /proc/self/status; chroot / true && echo chroots; exit 9`
+	e := &Enter{Target: target, UID: 5, GID: 6, Groups: []uint32{7, 8}, Dir: "/mnt", Path: "/bin/sh",
+		Argv: []string{"sh", "-c", script}, Env: []string{"TERM=x"}, Stdin: null, Stdout: w, Stderr: w,
+		Limits: Limits{Caps: 1 << unix.CAP_CHOWN, Rlimits: []Rlimit{{unix.RLIMIT_NOFILE, 100, 200}}, Seccomp: SeccompFilter()}}
+	c, err := e.Start(background(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Close()
+	out, _ := io.ReadAll(r)
+	status, err := c.Wait()
+	if err != nil || status.ExitStatus() != 9 {
+		t.Errorf("status %v, %v", status, err)
+	}
+	c.Close()
+	want := "5\n6 7 8\n/mnt\nx\ninside\n4\n100\nCapBnd:\t0000000000000001\nSeccomp:\t2\n"
+	got := strings.Join(strings.Split(string(out), "\n")[:9], "\n") + "\n"
+	if got != want || strings.Contains(string(out), "chroots") {
+		t.Errorf("got %q, want %q", out, want)
+	}
+}
+
+func TestOpenIn(t *testing.T) {
+	target := container(t)
+	f, err := OpenIn(background(t), target, "/mnt/l", unix.O_RDONLY)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if b, _ := io.ReadAll(f); string(b) != "inside\n" {
+		t.Errorf("read %q", b)
+	}
+	if _, err := OpenIn(background(t), target, "/mnt/none", unix.O_RDONLY); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a missing file: %v", err)
+	}
+}
+
+func TestRlimitRoundTrip(t *testing.T) {
+	r := Rlimit{7, 1024, 1 << 63}
+	if back, err := ParseRlimit(r.String()); err != nil || back != r {
+		t.Errorf("%v, %v", back, err)
+	}
+	if _, err := ParseRlimit("x"); err == nil {
+		t.Error("parsed x")
+	}
+}
