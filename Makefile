@@ -22,6 +22,30 @@ build: ## the commands, into bin/
 kmod: ## the modules, for the running kernel (KDIR=... for another)
 	$(MAKE) -C kmod
 
+# A module's version is that of its package.
+VERSION := $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' kmod/dkms.conf 2>/dev/null)
+SRC      = $(DESTDIR)$(PREFIX)/src/delegns-$(VERSION)
+
+.PHONY: version
+version:
+	@echo $(VERSION)
+
+# As a package would: nothing outside DESTDIR is touched, and the module is
+# built where it runs, by DKMS or by make kmod.
+.PHONY: install
+install: build ## the commands, the pages and the module's source, under DESTDIR and PREFIX
+	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/zones
+	install -m 755 bin/zonecfg bin/zoneadm bin/zlogin bin/delegns $(DESTDIR)$(PREFIX)/sbin
+	install -m 755 bin/zonename $(DESTDIR)$(PREFIX)/bin
+	install -m 755 bin/zoneadmd $(DESTDIR)$(PREFIX)/lib/zones
+	@# A system whose /bin is not /usr/bin; clients call /bin/zonename.
+	[ -L $(DESTDIR)/bin ] || [ ! -d $(DESTDIR)/bin ] || ln -sf ../usr/bin/zonename $(DESTDIR)/bin/zonename
+	for page in man/*.[1-8]; do \
+		install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man$${page##*.} $$page || exit; done
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/include/linux kmod/include/uapi/linux/delegns.h
+	cd kmod && find . -type f ! -name '.*' ! -name '*.o' ! -name '*.ko' ! -name '*.mod' ! -name '*.mod.c' \
+		! -name Module.symvers ! -name modules.order -exec install -D -m 644 '{}' '$(abspath $(SRC))/{}' \;
+
 # --- tests -------------------------------------------------------------------
 
 # One line a check, the cheap ones first. What each finds is printed by the

@@ -135,7 +135,7 @@ func TestCommitMessages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	subject := regexp.MustCompile(`^[a-z0-9._/-]+(, [a-z0-9._/-]+)*: \S.*[^.]$`)
+	subject := regexp.MustCompile(`^[A-Za-z0-9._/-]+(, [A-Za-z0-9._/-]+)*: \S.*[^.]$`)
 	for _, commit := range bytes.Split(bytes.TrimSuffix(out, []byte("\x00\n")), []byte("\x00\n")) {
 		lines := strings.Split(strings.TrimSpace(string(commit)), "\n")
 		if len(lines) < 4 || lines[2] != "" {
