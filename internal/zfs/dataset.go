@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package zfs
+
+import (
+	"context"
+	"strings"
+)
+
+// Type is a kind of dataset, as the property of that name has it.
+type Type string
+
+// The types.
+const (
+	Filesystem Type = "filesystem"
+	Volume     Type = "volume"
+	Snap       Type = "snapshot"
+)
+
+// A Property is the value of one property and where it comes from.
+type Property struct {
+	Value  string
+	Source string // "local", "default", "inherited from X", "received", "temporary", "-"
+}
+
+// Local reports whether the property was set on the dataset itself.
+func (p Property) Local() bool { return p.Source == "local" }
+
+// Inherited reports whether an ancestor sets the property.
+func (p Property) Inherited() bool { return strings.HasPrefix(p.Source, "inherited") }
+
+// Get reads properties of one dataset or snapshot, numbers in exact form.
+func Get(ctx context.Context, name string, props ...string) (map[string]Property, error) {
+	out, err := run(ctx, name, "get", "-Hp", "-o", "property,value,source", strings.Join(props, ","), name)
+	if err != nil {
+		return nil, err
+	}
+	got := map[string]Property{}
+	for _, line := range lines(out) {
+		if f := strings.SplitN(line, "\t", 3); len(f) == 3 {
+			got[f[0]] = Property{f[1], f[2]}
+		}
+	}
+	return got, nil
+}
+
+// Value reads one property.
+func Value(ctx context.Context, name, prop string) (string, error) {
+	got, err := Get(ctx, name, prop)
+	return got[prop].Value, err
+}
+
+// TypeOf tells what a dataset is, or fails with ErrNotFound.
+func TypeOf(ctx context.Context, name string) (Type, error) {
+	value, err := Value(ctx, name, "type")
+	return Type(value), err
+}
+
+// Exists reports whether there is a dataset or snapshot of this name.
+func Exists(ctx context.Context, name string) bool {
+	_, err := TypeOf(ctx, name)
+	return err == nil
+}
+
+// Set sets properties, each as "name=value".
+func Set(ctx context.Context, name string, props ...string) error {
+	_, err := run(ctx, name, append(append([]string{"set"}, props...), name)...)
+	return err
+}
+
+// Inherit takes a local value of a property away.
+func Inherit(ctx context.Context, name, prop string) error {
+	_, err := run(ctx, name, "inherit", prop, name)
+	return err
+}
+
+// Create makes a file system with properties as "name=value" and mounts it as
+// these say.
+func Create(ctx context.Context, name string, props ...string) error {
+	_, err := run(ctx, name, append(options([]string{"create"}, props), name)...)
+	return err
+}
+
+// Destroy removes a dataset that has no children, or a snapshot.
+func Destroy(ctx context.Context, name string) error {
+	_, err := run(ctx, name, "destroy", name)
+	return err
+}
+
+// DestroyAll removes a dataset with its children and snapshots; clones of them
+// that live elsewhere make it fail.
+func DestroyAll(ctx context.Context, name string) error {
+	_, err := run(ctx, name, "destroy", "-r", name)
+	return err
+}
+
+// Mount mounts a file system at its mountpoint.
+func Mount(ctx context.Context, name string) error {
+	_, err := run(ctx, name, "mount", name)
+	return err
+}
+
+// Unmount unmounts a file system and those mounted below it.
+func Unmount(ctx context.Context, name string) error {
+	_, err := run(ctx, name, "unmount", name)
+	return err
+}
+
+// Snapshot makes dataset@snap.
+func Snapshot(ctx context.Context, snapshot string) error {
+	_, err := run(ctx, snapshot, "snapshot", snapshot)
+	return err
+}
+
+// Clone makes a file system out of a snapshot, with properties as
+// "name=value".
+func Clone(ctx context.Context, snapshot, name string, props ...string) error {
+	_, err := run(ctx, name, append(options([]string{"clone"}, props), snapshot, name)...)
+	return err
+}
+
+// Promote makes a clone the owner of the snapshot it came from.
+func Promote(ctx context.Context, name string) error {
+	_, err := run(ctx, name, "promote", name)
+	return err
+}
+
+// Rename gives a dataset or snapshot another name.
+func Rename(ctx context.Context, from, to string) error {
+	_, err := run(ctx, from, "rename", from, to)
+	return err
+}
+
+// Children lists the datasets below a dataset, itself excluded, at any depth.
+func Children(ctx context.Context, name string) ([]string, error) {
+	out, err := run(ctx, name, "list", "-H", "-r", "-t", "filesystem,volume", "-o", "name", name)
+	if err != nil {
+		return nil, err
+	}
+	all := lines(out)
+	if len(all) > 0 {
+		all = all[1:]
+	}
+	return all, nil
+}
+
+// A Snapshot's name, its clones and the order of its making.
+type SnapshotInfo struct {
+	Name   string // dataset@snap
+	Clones []string
+}
+
+// Snapshots lists the snapshots of one dataset, not of its children, the
+// oldest first.
+func Snapshots(ctx context.Context, name string) ([]SnapshotInfo, error) {
+	out, err := run(ctx, name, "list", "-H", "-d", "1", "-t", "snapshot", "-s", "createtxg",
+		"-o", "name,clones", name)
+	if err != nil {
+		return nil, err
+	}
+	var all []SnapshotInfo
+	for _, line := range lines(out) {
+		snap, clones, _ := strings.Cut(line, "\t")
+		info := SnapshotInfo{Name: snap}
+		if clones != "" && clones != "-" {
+			info.Clones = strings.Split(clones, ",")
+		}
+		all = append(all, info)
+	}
+	return all, nil
+}
+
+func options(args, props []string) []string {
+	for _, p := range props {
+		args = append(args, "-o", p)
+	}
+	return args
+}
+
+func lines(out string) []string {
+	out = strings.TrimSuffix(out, "\n")
+	if out == "" {
+		return nil
+	}
+	return strings.Split(out, "\n")
+}

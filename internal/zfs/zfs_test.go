@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package zfs
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// What zfs 2.1 and 2.3 wrote in these cases.
+func TestClassify(t *testing.T) {
+	for text, want := range map[string]error{
+		"cannot open 'tank/x': dataset does not exist\n":                                                   ErrNotFound,
+		"could not find any snapshots to destroy; check snapshot names.\n":                                 ErrNotFound,
+		"cannot create 'tank/x': dataset already exists\n":                                                 ErrExists,
+		"cannot destroy 'tank/x': filesystem has children\nuse '-r' to destroy the following:\ntank/x/y\n": ErrDependents,
+		"cannot destroy 'tank/x@a': snapshot has dependent clones\n":                                       ErrDependents,
+		"cannot unmount '/tank/x': pool or dataset is busy\n":                                              ErrBusy,
+		"cannot create 'tank/x': permission denied\n":                                                      ErrPermission,
+		"cannot create 'tank/x': out of space\n":                                                           ErrSpace,
+		"cannot set property for 'tank': pool I/O is currently suspended\n":                                ErrSuspended,
+		"The ZFS modules are not loaded.\nTry running 'modprobe zfs' as root to load them.\n":              ErrNoDevice,
+		"something nobody has seen":                                                                        ErrOther,
+	} {
+		err := classify("verb", "tank/x", text, nil)
+		if !errors.Is(err, want) {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+	if said := Said(classify("set", "tank/x", "cannot set property for 'tank/x': permission denied\n", nil)); said != "permission denied" {
+		t.Errorf("said %q", said)
+	}
+}
+
+func TestParseMounts(t *testing.T) {
+	table := `22 28 0:20 / /proc rw,nosuid - proc proc rw
+60 28 0:44 / /tank rw,relatime shared:30 - zfs tank rw,xattr,noacl
+61 60 0:45 / /tank/zones\040a rw,relatime shared:31 - zfs tank/zones\040a rw
+62 60 0:45 /root /srv rw,relatime shared:31 - zfs tank/zones\040a rw
+`
+	got, err := parseMounts(strings.NewReader(table))
+	want := []Mounted{{"tank", "/tank"}, {"tank/zones a", "/tank/zones a"}}
+	if err != nil || !slices.Equal(got, want) {
+		t.Errorf("got %v, %v", got, err)
+	}
+}
