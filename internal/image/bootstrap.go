@@ -3,7 +3,6 @@
 package image
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -42,10 +41,10 @@ func checkBootstrap(release string, opts Options) error {
 			return fmt.Errorf("malformed package name %q", p)
 		}
 	}
-	if _, err := exec.LookPath("mmdebstrap"); err == nil {
+	if _, ok := findTool("mmdebstrap"); ok {
 		return nil
 	}
-	if _, err := exec.LookPath("debootstrap"); err == nil {
+	if _, ok := findTool("debootstrap"); ok {
 		return nil
 	}
 	return fmt.Errorf("%w: mmdebstrap or debootstrap", ErrTool)
@@ -60,7 +59,7 @@ func (s *Source) bootstrap(ctx context.Context, t *tree) error {
 		mirror = aptMirror("/etc/apt", s.name)
 	}
 	include := strings.Join(slices.Concat(basePackages, s.opts.Packages), ",")
-	if tool, err := exec.LookPath("mmdebstrap"); err == nil {
+	if tool, ok := findTool("mmdebstrap"); ok {
 		args := []string{"--quiet", "--variant=minbase", "--format=tar", "--include=" + include, s.name, "-"}
 		if mirror != "" {
 			args = append(args, mirror)
@@ -73,7 +72,7 @@ func (s *Source) bootstrap(ctx context.Context, t *tree) error {
 func (s *Source) bootstrapTar(ctx context.Context, t *tree, tool string, args []string) error {
 	cmd := exec.CommandContext(ctx, tool, args...)
 	var said tail
-	cmd.Stderr = &said
+	cmd.Stderr, cmd.Env = &said, toolEnv()
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return err
@@ -107,9 +106,10 @@ func (s *Source) bootstrapDirectory(ctx context.Context, t *tree, include, mirro
 	if mirror != "" {
 		args = append(args, mirror)
 	}
-	cmd := exec.CommandContext(ctx, "debootstrap", args...)
+	tool, _ := findTool("debootstrap")
+	cmd := exec.CommandContext(ctx, tool, args...)
 	var said tail
-	cmd.Stdout, cmd.Stderr = &said, &said
+	cmd.Stdout, cmd.Stderr, cmd.Env = &said, &said, toolEnv()
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("debootstrap: %w: %s", err, said.last())
 	}
@@ -120,23 +120,6 @@ func (s *Source) bootstrapDirectory(ctx context.Context, t *tree, include, mirro
 	defer from.Close()
 	made := &Source{name: root, kind: Directory, opts: s.opts, file: from}
 	return made.copyDirectory(ctx, t)
-}
-
-// tail keeps the end of what a tool says.
-type tail struct{ buf []byte }
-
-func (w *tail) Write(p []byte) (int, error) {
-	const most = 4096
-	w.buf = append(w.buf, p...)
-	if len(w.buf) > most {
-		w.buf = slices.Clone(w.buf[len(w.buf)-most:])
-	}
-	return len(p), nil
-}
-
-func (w *tail) last() string {
-	lines := bytes.Split(bytes.TrimSpace(w.buf), []byte("\n"))
-	return string(lines[len(lines)-1])
 }
 
 // aptMirror is the first mirror that apt is set up with for the archive of a

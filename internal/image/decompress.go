@@ -76,11 +76,7 @@ func decompress(r io.Reader, c compression) (io.ReadCloser, error) {
 	case bzipped:
 		out.Reader = bzip2.NewReader(bufio.NewReaderSize(r, 1<<18))
 	case xzipped:
-		z, err := newXZ(r)
-		if err != nil {
-			return nil, decompressError(err)
-		}
-		out.Reader = z
+		return newXZ(r)
 	case zstandard:
 		z, err := zstd.NewReader(r, zstd.WithDecoderMaxWindow(window), zstd.WithDecoderConcurrency(2))
 		if err != nil {
@@ -94,15 +90,27 @@ func decompress(r io.Reader, c compression) (io.ReadCloser, error) {
 	return out, nil
 }
 
-func newXZ(r io.Reader) (io.Reader, error) {
+// newXZ prefers xz(1), which is three times as fast as any decoder in Go.
+func newXZ(r io.Reader) (io.ReadCloser, error) {
+	if tool, ok := findTool("xz"); ok {
+		f, err := startFilter(r, tool, "-dcq", "-T0", "--memlimit-decompress=1GiB")
+		if err != nil {
+			return nil, err
+		}
+		return &decompressor{Reader: f, close: f.close, plain: true}, nil
+	}
 	config := xz.ReaderConfig{DictCap: window}
-	return config.NewReader(bufio.NewReaderSize(r, 1<<18))
+	z, err := config.NewReader(bufio.NewReaderSize(r, 1<<18))
+	if err != nil {
+		return nil, decompressError(err)
+	}
+	return &decompressor{Reader: z}, nil
 }
 
 type decompressor struct {
 	io.Reader
 	close func()
-	plain bool
+	plain bool // its errors say what they are
 }
 
 func (d *decompressor) Read(p []byte) (int, error) {
