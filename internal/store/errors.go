@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 
+	"zones/internal/config"
 	"zones/internal/zone"
 )
 
@@ -14,18 +15,18 @@ import (
 // know from illumos and stand after "ZONE: " in messages; only the last three
 // are our own.
 var (
-	ErrNoZone      = errors.New("No such zone configured")
-	ErrInvalid     = errors.New("Invalid document")
-	ErrName        = errors.New("Bogus zone name")
-	ErrInUse       = errors.New("Zone name already in use")
-	ErrState       = errors.New("Zone state is invalid for the requested operation")
-	ErrIndex       = errors.New("Problem updating index file")
-	ErrLock        = errors.New("Locking index file")
-	ErrTemporary   = errors.New("Problem creating temporary file")
-	ErrSave        = errors.New("Problem saving file")
-	ErrPermission  = errors.New("Permission denied")
-	ErrFileSystem  = errors.New("Miscellaneous file system error")
-	ErrBadProperty = errors.New("Bad document property")
+	ErrNoZone      error = config.NoZone
+	ErrInvalid     error = config.InvalidDocument
+	ErrName        error = config.BogusName
+	ErrInUse       error = config.NameInUse
+	ErrState       error = config.BadState
+	ErrIndex       error = config.UpdatingIndex
+	ErrLock        error = config.LockingIndex
+	ErrTemporary   error = config.TempFile
+	ErrSave        error = config.SavingFile
+	ErrPermission  error = config.Denied
+	ErrFileSystem  error = config.FileSystem
+	ErrBadProperty error = config.BadProperty
 
 	ErrConflict = errors.New("Configuration was changed by another session")
 	ErrReadOnly = errors.New("no write access to the configuration")

@@ -80,16 +80,30 @@ func (s *Store) stage(name string, data []byte) error {
 		}
 		return &Error{Reason: reason, File: path, Err: bare(err)}
 	}
-	// The name may have been left by a process that died: never write through
-	// what else it could be by now.
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fail(ErrTemporary, err)
-	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL|unix.O_CLOEXEC, 0o600)
+	f, err := createNew(path)
 	if err != nil {
 		return fail(ErrTemporary, err)
 	}
-	_, err = f.Write(data)
+	err = fill(f, data)
+	if err != nil {
+		_ = os.Remove(path)
+		return fail(ErrSave, err)
+	}
+	return nil
+}
+
+// createNew makes a file, in place of one that a dead process may have left: it
+// never writes through what else the name could be by now.
+func createNew(path string) (*os.File, error) {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL|unix.O_CLOEXEC, 0o600)
+}
+
+// fill writes a new file, down to the disk, and closes it.
+func fill(f *os.File, data []byte) error {
+	_, err := f.Write(data)
 	if err == nil {
 		err = f.Chmod(fileMode)
 	}
@@ -103,11 +117,7 @@ func (s *Store) stage(name string, data []byte) error {
 	if err2 := f.Close(); err == nil {
 		err = err2
 	}
-	if err != nil {
-		_ = os.Remove(path)
-		return fail(ErrSave, err)
-	}
-	return nil
+	return err
 }
 
 func (s *Store) rename(from, to string) error {
@@ -130,19 +140,24 @@ func (s *Store) unlink(name string) error {
 }
 
 func (s *Store) syncDir() error {
-	d, err := os.Open(s.ConfigDir())
-	if err == nil {
-		err = d.Sync()
-		_ = d.Close()
-		// Some file systems cannot synchronize a folder and say so.
-		if errors.Is(err, unix.EINVAL) {
-			err = nil
-		}
-	}
-	if err != nil {
+	if err := syncDir(s.ConfigDir()); err != nil {
 		return &Error{Reason: ErrSave, File: s.ConfigDir(), Err: bare(err)}
 	}
 	return nil
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	err = d.Sync()
+	// Some file systems cannot synchronize a folder and say so.
+	if errors.Is(err, unix.EINVAL) {
+		return nil
+	}
+	return err
 }
 
 // readXML returns the bytes of a zone's XML file as of the last decided change,

@@ -39,7 +39,6 @@ type change struct {
 const (
 	stagedXML   = ".pending.xml"
 	stagedIndex = ".pending.index"
-	stagedID    = ".pending.did"
 	newJournal  = ".pending.new"
 	journalName = ".pending"
 
@@ -219,7 +218,7 @@ func (s *Store) recover() error {
 	return nil
 }
 
-var leftovers = []string{stagedXML, stagedIndex, stagedID, newJournal}
+var leftovers = []string{stagedXML, stagedIndex, newJournal}
 
 // staged reports whether a staged file is the one that a journal means.
 func (s *Store) staged(name, want string) bool {

@@ -172,7 +172,7 @@ func TestMissingIndex(t *testing.T) {
 	if e, err := s.Index(); err != nil || len(e) != 1 || e[0].Name != zone.Global {
 		t.Errorf("%v, %v", e, err)
 	}
-	if err := s.createDoc("z", []byte("<x/>"), "/z", Generation{}); err != nil {
+	if err := s.createDoc(fixed("z", "/z", []byte("<x/>")), Generation{}); err != nil {
 		t.Fatal(err)
 	}
 	if text := read(t, s.IndexFile()); text != "global:installed:/:\nz:configured:/z:\n" {
@@ -188,35 +188,35 @@ func TestMissingIndex(t *testing.T) {
 func TestDocs(t *testing.T) {
 	s := testStore(t)
 	doc1, doc2 := []byte("one"), []byte("two")
-	if err := s.createDoc("a", doc1, "/a", Generation{}); err != nil {
+	if err := s.createDoc(fixed("a", "/a", doc1), Generation{}); err != nil {
 		t.Fatal(err)
 	}
 	gen, err := s.Generation("a")
 	if err != nil || gen == (Generation{}) {
 		t.Fatal(gen, err)
 	}
-	if err := s.saveDoc("a", doc2, "/b", gen); err != nil {
+	if err := s.saveDoc(fixed("a", "/b", doc2), gen); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.saveDoc("a", doc1, "/a", gen); !errors.Is(err, ErrConflict) {
+	if err := s.saveDoc(fixed("a", "/a", doc1), gen); !errors.Is(err, ErrConflict) {
 		t.Errorf("a lost update: %v", err)
 	}
 	if e, _ := s.Lookup("a"); e.Path != "/b" || read(t, s.ConfigFile("a")) != "two" {
 		t.Error("a refused save changed something")
 	}
-	if err := s.createDoc("a", doc1, "/a", Generation{}); !errors.Is(err, ErrConflict) {
+	if err := s.createDoc(fixed("a", "/a", doc1), Generation{}); !errors.Is(err, ErrConflict) {
 		t.Errorf("create over an unseen zone: %v", err)
 	}
 	gen, _ = s.Generation("a")
 	installed, _ := s.SetState("a", zone.Installed)
-	if err := s.createDoc("a", doc1, "/a", gen); !errors.Is(err, ErrState) {
+	if err := s.createDoc(fixed("a", "/a", doc1), gen); !errors.Is(err, ErrState) {
 		t.Errorf("create over an installed zone: %v", err)
 	}
 	write(t, s.ConfigFile("taken"), "x")
-	if err := s.renameDoc("a", "taken", doc2, "/b", gen); !errors.Is(err, ErrInUse) {
+	if err := s.renameDoc("a", fixed("taken", "/b", doc2), gen); !errors.Is(err, ErrInUse) {
 		t.Errorf("rename to a name in use: %v", err)
 	}
-	if err := s.renameDoc("a", "b", doc2, "/b", gen); err != nil {
+	if err := s.renameDoc("a", fixed("b", "/b", doc2), gen); err != nil {
 		t.Fatal(err)
 	}
 	installed.Name = "b"
@@ -226,7 +226,7 @@ func TestDocs(t *testing.T) {
 	if _, err := os.Stat(s.ConfigFile("a")); !os.IsNotExist(err) {
 		t.Error("the old XML file is still there")
 	}
-	if err := s.saveDoc("taken", doc1, "/t", mustGen(t, s, "taken")); !errors.Is(err, ErrIndex) {
+	if err := s.saveDoc(fixed("taken", "/t", doc1), mustGen(t, s, "taken")); !errors.Is(err, ErrIndex) {
 		t.Errorf("save without an entry: %v", err)
 	}
 	for _, name := range []zone.Name{"b", "taken"} {
@@ -237,13 +237,17 @@ func TestDocs(t *testing.T) {
 	if err := s.Delete("b"); !errors.Is(err, ErrNoZone) {
 		t.Errorf("delete of nothing: %v", err)
 	}
-	if err := s.createDoc("global", doc1, "", Generation{}); err != nil {
+	if err := s.createDoc(fixed("global", "", doc1), Generation{}); err != nil {
 		t.Error(err)
 	}
 	if text := read(t, s.IndexFile()); text != "global:installed:/:\n" {
 		t.Errorf("%q", text)
 	}
 	clean(t, s)
+}
+
+func fixed(name zone.Name, path string, doc []byte) put {
+	return put{name, path, func(func() int) ([]byte, error) { return doc, nil }}
 }
 
 func mustGen(t *testing.T, s *Store, name zone.Name) Generation {
@@ -259,7 +263,7 @@ func TestDamagedIndexIsLeftAlone(t *testing.T) {
 	s := testStore(t)
 	const damaged = "global:installed:/:\nz:configured:/z:\n\x00\x00\x00"
 	write(t, s.IndexFile(), damaged)
-	err := s.createDoc("a", []byte("one"), "/a", Generation{})
+	err := s.createDoc(fixed("a", "/a", []byte("one")), Generation{})
 	var e *Error
 	if !errors.As(err, &e) || e.Reason != ErrIndex || e.Line != 3 {
 		t.Errorf("%v", err)
@@ -276,7 +280,7 @@ func TestDamagedIndexIsLeftAlone(t *testing.T) {
 // A change that is decided counts, although its author died.
 func TestJournal(t *testing.T) {
 	s := testStore(t)
-	if err := s.createDoc("a", []byte("one"), "/a", Generation{}); err != nil {
+	if err := s.createDoc(fixed("a", "/a", []byte("one")), Generation{}); err != nil {
 		t.Fatal(err)
 	}
 	ix := parseIndex(read(t, s.IndexFile()))
