@@ -16,7 +16,7 @@ import (
 )
 
 // Dir holds the run-time files. Names in it cannot be listed by others than
-// root (mode 0711), but a record whose name is known can be read by anybody.
+// root (mode 0700).
 const Dir = "/run/zones"
 
 var (
@@ -55,7 +55,7 @@ const (
 
 // Prepare makes Dir when it is missing and refuses one that is not root's.
 func Prepare() error {
-	if err := os.Mkdir(Dir, 0o711); err != nil && !errors.Is(err, os.ErrExist) {
+	if err := os.Mkdir(Dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
 		return err
 	}
 	info, err := os.Lstat(Dir)

@@ -32,13 +32,9 @@ func (c *Child) AwaitMark(ctx context.Context) (uint64, error) {
 	case r.mark == 1:
 		return r.value, nil
 	}
-	names := c.names
-	if r.index>>16 != 0 {
-		names = c.subs[r.index>>16]
-	}
 	call := "unknown call"
-	if i := int(r.index & 0xffff); i < len(names) {
-		call = names[i]
+	if table, i := int(r.index>>16), int(r.index&0xffff); table < len(c.names) && i < len(c.names[table]) {
+		call = c.names[table][i]
 	}
 	return 0, &CallError{call, syscall.Errno(r.value)}
 }

@@ -78,7 +78,7 @@ func (e *Enter) Start(ctx context.Context) (*Child, error) {
 	if _, err := between.Wait(); err != nil {
 		return nil, fmt.Errorf("enter: %w", err)
 	}
-	c := &Child{PID: int(got), Status: between.Status, names: between.names, subs: between.subs}
+	c := &Child{PID: int(got), Status: between.Status, names: between.names}
 	between.PIDFD.Close()
 	fd, err := unix.PidfdOpen(c.PID, 0)
 	if err != nil {

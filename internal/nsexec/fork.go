@@ -80,8 +80,15 @@ func run(t *table) {
 		case opExit:
 			syscall.RawSyscall(unix.SYS_EXIT_GROUP, a[0], 0, 0)
 		case opPause:
-			syscall.RawSyscall(unix.SYS_RT_SIGSUSPEND, uintptr(unsafe.Pointer(&emptySet)), 8, 0)
+			syscall.RawSyscall(unix.SYS_RT_SIGSUSPEND, uintptr(unsafe.Pointer(&t.allSignals)), 8, 0)
 			i--
+		case opGuard:
+			n, _, _ := syscall.RawSyscall(unix.SYS_READ, a[0], uintptr(unsafe.Pointer(&t.byte)), 1)
+			if n != 1 {
+				o.sub.regs = t.regs
+				t, i, base = o.sub, -1, o.sub.report.index
+				continue
+			}
 		default:
 			r, _, errno = syscall.RawSyscall6(o.trap, a[0], a[1], a[2], a[3], a[4], a[5])
 			if o.kind == opTry {
@@ -99,8 +106,6 @@ func run(t *table) {
 	}
 	syscall.RawSyscall(unix.SYS_EXIT_GROUP, 0, 0, 0)
 }
-
-var emptySet uint64
 
 // readPacket waits for the words of an argument vector and notes where each
 // begins.

@@ -25,6 +25,9 @@ type Program struct {
 	names  []string // of the calls, for errors
 	keep   []any    // what the addresses in the table point to
 	status [2]int   // pipe: failures and marks from the child
+	// subs are all tables that this one leads to, in the order of the bases of
+	// their reports' indexes; all of them share the list.
+	subs *[]*Program
 }
 
 // Reg names a place that holds the result of an earlier call.
@@ -42,7 +45,8 @@ const (
 	opExec                // execve of argv as read, or as given
 	opFork                // clone3; the child goes on with another table
 	opExit                // end
-	opPause               // wait for a signal for ever
+	opPause               // wait to be killed
+	opGuard               // read one byte; when there is none go on with another table
 )
 
 type op struct {
@@ -63,6 +67,9 @@ type table struct {
 	report report
 	packet []byte
 	argv   []uintptr
+	// allSignals is the mask that blocks every signal, set by the parent.
+	allSignals uint64
+	byte       uint64
 }
 
 // report is what a child writes to its status pipe.
@@ -76,18 +83,19 @@ const reportSize = unsafe.Sizeof(report{})
 
 // NewProgram makes an empty program and its status pipe.
 func NewProgram() (*Program, error) {
-	p := &Program{}
+	p := &Program{subs: new([]*Program)}
 	if err := unix.Pipe2(p.status[:], unix.O_CLOEXEC); err != nil {
 		return nil, fmt.Errorf("make status pipe: %w", err)
 	}
 	p.table.status = uintptr(p.status[1])
+	p.table.allSignals = ^uint64(0)
 	return p, nil
 }
 
 // sub makes a table for a process that this program forks.
 func (p *Program) sub() *Program {
-	q := &Program{status: p.status}
-	q.table.status = p.table.status
+	q := &Program{status: p.status, subs: p.subs}
+	q.table.status, q.table.allSignals = p.table.status, p.table.allSignals
 	return q
 }
 
@@ -175,9 +183,17 @@ const (
 // ExecLater appends a wait for a packet on descriptor fd, as SendExec makes
 // it, and the end: the program and arguments that it names.
 func (p *Program) ExecLater(fd int, env []string) {
+	p.wait(fd)
+	p.execLater(env)
+}
+
+func (p *Program) wait(fd int) {
 	p.table.packet = make([]byte, maxPacket)
 	p.table.argv = make([]uintptr, maxArgs+1)
 	p.add("wait", opRead, 0, 0, []any{fd})
+}
+
+func (p *Program) execLater(env []string) {
 	p.add("execve", opExec, 0, unix.SYS_EXECVE, []any{0, 0, p.vector(env)})
 }
 
@@ -207,10 +223,26 @@ func (p *Program) vector(words []string) unsafe.Pointer {
 	return unsafe.Pointer(&v[0])
 }
 
+// Guard appends a wait for one byte on descriptor fd. When the end of the file
+// comes instead, the child goes on with otherwise.
+func (p *Program) Guard(name string, fd int, otherwise *Program) {
+	p.add(name, opGuard, 0, 0, []any{fd})
+	p.table.ops[len(p.table.ops)-1].sub = &otherwise.table
+	p.link(otherwise)
+}
+
+// link lets reports of a table that p leads to be told apart by the base of
+// their indexes.
+func (p *Program) link(q *Program) {
+	p.keep = append(p.keep, q)
+	*p.subs = append(*p.subs, q)
+	q.table.report.index = uint32(len(*p.subs)) << 16
+}
+
 // Exit appends the end without another program.
 func (p *Program) Exit(status int) { p.add("exit", opExit, 0, 0, []any{status}) }
 
-// Pause appends a wait that only a signal ends.
+// Pause appends a wait that only SIGKILL ends.
 func (p *Program) Pause() { p.add("pause", opPause, 0, 0, nil) }
 
 // Fork appends a clone3 with args; the new process carries out child, which
@@ -218,9 +250,7 @@ func (p *Program) Pause() { p.add("pause", opPause, 0, 0, nil) }
 func (p *Program) Fork(r Reg, name string, args *CloneArgs, child *Program) {
 	p.add(name, opFork, uint8(r)+1, 0, []any{unsafe.Pointer(args)})
 	p.table.ops[len(p.table.ops)-1].sub = &child.table
-	p.keep = append(p.keep, child)
-	// Reports of the child name its own ops; they are told apart by the base.
-	child.table.report.index = uint32(len(p.names)) << 16
+	p.link(child)
 }
 
 // CloneArgs is struct clone_args of clone3(2).
@@ -234,9 +264,8 @@ type CloneArgs struct {
 type Child struct {
 	PID    int
 	PIDFD  *os.File
-	Status *os.File // read end of the status pipe
-	names  []string
-	subs   map[uint32][]string
+	Status *os.File   // read end of the status pipe
+	names  [][]string // of the calls, for each table
 }
 
 // Start forks. Flags are CLONE_NEW* and the like; cgroup is a descriptor of
@@ -263,11 +292,9 @@ func (p *Program) Start(flags uint64, cgroup int) (*Child, error) {
 	// So that waiting for it can be given up.
 	_ = unix.SetNonblock(p.status[0], true)
 	c := &Child{PID: int(pid), PIDFD: os.NewFile(uintptr(pidfd), "pidfd"),
-		Status: os.NewFile(uintptr(p.status[0]), "status"), names: p.names, subs: map[uint32][]string{}}
-	for _, k := range p.keep {
-		if q, ok := k.(*Program); ok {
-			c.subs[q.table.report.index>>16] = q.names
-		}
+		Status: os.NewFile(uintptr(p.status[0]), "status"), names: [][]string{p.names}}
+	for _, q := range *p.subs {
+		c.names = append(c.names, q.names)
 	}
 	return c, nil
 }

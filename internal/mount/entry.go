@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package mount
+
+import (
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// attributes are the mount options that belong to a mount and not to its file
+// system, and what they set or clear.
+var attributes = map[string]struct{ set, clear uint64 }{
+	"ro": {set: unix.MOUNT_ATTR_RDONLY}, "rw": {clear: unix.MOUNT_ATTR_RDONLY},
+	"nosuid": {set: unix.MOUNT_ATTR_NOSUID}, "suid": {clear: unix.MOUNT_ATTR_NOSUID}, "nosetuid": {set: unix.MOUNT_ATTR_NOSUID},
+	"setuid": {clear: unix.MOUNT_ATTR_NOSUID}, "nodev": {set: unix.MOUNT_ATTR_NODEV}, "nodevices": {set: unix.MOUNT_ATTR_NODEV},
+	"dev": {clear: unix.MOUNT_ATTR_NODEV}, "devices": {clear: unix.MOUNT_ATTR_NODEV},
+	"noexec": {set: unix.MOUNT_ATTR_NOEXEC}, "exec": {clear: unix.MOUNT_ATTR_NOEXEC},
+	"noatime": {set: unix.MOUNT_ATTR_NOATIME}, "atime": {}, "relatime": {}, "strictatime": {set: unix.MOUNT_ATTR_STRICTATIME},
+	"nodiratime": {set: unix.MOUNT_ATTR_NODIRATIME}, "nosymfollow": {set: unix.MOUNT_ATTR_NOSYMFOLLOW}, "defaults": {},
+}
+
+// deep is the option of a bind entry that shows what is mounted below its
+// source too.
+const deep = "rbind"
+
+// split parts options into mount attributes and what the file system gets.
+// Device nodes mean nothing unless "dev" says so.
+func split(options []string) (set uint64, rest []string, rec bool) {
+	set = unix.MOUNT_ATTR_NODEV
+	for _, o := range options {
+		for _, word := range strings.Split(o, ",") {
+			a, ok := attributes[word]
+			switch {
+			case ok:
+				set = set&^a.clear | a.set
+			case word == deep:
+				rec = true
+			case word != "":
+				rest = append(rest, word)
+			}
+		}
+	}
+	return set, rest, rec
+}
+
+// mount puts one entry into the tree. Its mount point is made when missing.
+func (b *builder) mount(e Entry) error {
+	set, rest, rec := split(e.Options)
+	tree, err := e.open(set, rest, rec)
+	if err != nil {
+		return &Error{"mount", e.Source + " on " + e.Target, err}
+	}
+	defer tree.Close()
+	if e.Mapped {
+		err := setattr(tree, unix.MountAttr{Attr_set: unix.MOUNT_ATTR_IDMAP, Userns_fd: uint64(b.userns.Fd())}, false)
+		if err != nil {
+			return &Error{"map ids of", e.Source + " on " + e.Target, err}
+		}
+	}
+	if err := b.makePoint(tree, e.Target); err != nil {
+		return err
+	}
+	return b.attach(tree, e.Target)
+}
+
+// makePoint makes the mount point of e when it is missing: a folder, or a file
+// for a file.
+func (b *builder) makePoint(tree *os.File, target string) error {
+	if to, err := b.resolve(target); err == nil {
+		return to.Close()
+	}
+	info, err := tree.Stat()
+	if err != nil || info.IsDir() {
+		return b.makeDir(target)
+	}
+	dir, leaf := splitPath(target)
+	if err := b.makeDir(dir); err != nil && dir != "" {
+		return err
+	}
+	parent, err := unix.Openat2(int(b.root.Fd()), "./"+dir, &unix.OpenHow{Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC,
+		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS})
+	if err != nil {
+		return &Error{"make", target, err}
+	}
+	defer unix.Close(parent)
+	fd, err := unix.Openat(parent, leaf, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o644)
+	if err != nil {
+		return &Error{"make", target, err}
+	}
+	return unix.Close(fd)
+}
+
+func splitPath(target string) (dir, leaf string) {
+	target = strings.Trim(target, "/")
+	i := strings.LastIndexByte(target, '/')
+	if i < 0 {
+		return "", target
+	}
+	return target[:i], target[i+1:]
+}
+
+// open makes the entry's mount, detached.
+func (e *Entry) open(set uint64, rest []string, rec bool) (*os.File, error) {
+	if e.Type != Bind {
+		flags := int(set)
+		if set&unix.MOUNT_ATTR_RDONLY != 0 {
+			rest = append(rest, "ro")
+		}
+		return newFS(e.Type, e.Source, flags, rest...)
+	}
+	tree, err := clone(nil, e.Source, rec)
+	if err != nil {
+		return nil, err
+	}
+	if err := setattr(tree, unix.MountAttr{Attr_set: set}, rec); err != nil {
+		tree.Close()
+		return nil, err
+	}
+	return tree, nil
+}
