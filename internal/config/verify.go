@@ -106,10 +106,14 @@ func privilegeMissing(list []schema.Privilege, b Brand) string {
 	if len(list) == 0 {
 		return ""
 	}
+	if !slices.ContainsFunc(list, func(p schema.Privilege) bool { return !p.Linux }) {
+		return "" // capabilities of Linux neither give nor take what a brand asks for
+	}
 	has := func(name string) bool {
 		found := false
 		for _, p := range list {
-			all := p.Name == "all" || p.Name == schema.DefaultPrivileges && slices.Contains(b.Default, name)
+			all := p.Name == "all" || p.Name == schema.DefaultPrivileges && slices.Contains(b.Default, name) ||
+				p.Name == "basic" && slices.Contains(schema.BasicPrivileges, name)
 			if !p.Linux && (p.Name == name || all) {
 				found = !p.Remove
 			}

@@ -34,6 +34,10 @@ var illumosPrivileges = strings.Fields(`all basic none
 	sys_trans_label virt_manage win_colormap win_config win_dac_read win_dac_write win_devices win_dga
 	win_downgrade_sl win_fontpath win_mac_read win_mac_write win_selection win_upgrade_sl xvm_control`)
 
+// BasicPrivileges are what "basic" stands for.
+var BasicPrivileges = strings.Fields(`file_link_any file_read file_write net_access proc_exec proc_fork proc_info
+	proc_session`)
+
 // linuxCapabilities are those of Linux 6.12 without their prefix.
 var linuxCapabilities = strings.Fields(`chown dac_override dac_read_search fowner fsetid kill setgid setuid setpcap
 	linux_immutable net_bind_service net_broadcast net_admin net_raw ipc_lock ipc_owner sys_module sys_rawio sys_chroot
