@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package console
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestRelay(t *testing.T) {
+	term, err := New(0)
+	if err != nil {
+		t.Skipf("requires root: %v", err)
+	}
+	defer term.Close()
+	ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &Relay{Master: int(term.Master.Fd()), Client: ends[0]}
+	unix.SetNonblock(r.Master, true)
+	if _, err := term.Slave.WriteString("login: \n"); err != nil {
+		t.Fatal(err)
+	}
+	buf := make([]byte, 1<<20)
+	if !r.Move() {
+		t.Fatal("the client is gone")
+	}
+	n, _ := unix.Read(ends[1], buf)
+	if string(buf[:n]) != "login: \r\n" {
+		t.Errorf("client got %q", buf[:n])
+	}
+	unix.Write(ends[1], []byte("root\n"))
+	r.Move()
+	if n, _ := term.Slave.Read(buf); string(buf[:n]) != "root\n" {
+		t.Errorf("terminal got %q", buf[:n])
+	}
+	r.Move() // the echo
+	unix.Read(ends[1], buf)
+	r.Notice("NOTICE: Zone halted")
+	r.Move()
+	if n, _ = unix.Read(ends[1], buf); !strings.HasSuffix(string(buf[:n]), "\r\n[NOTICE: Zone halted]\r\n") {
+		t.Errorf("client got %q", buf[:n])
+	}
+	unix.Close(ends[1])
+	if r.Move() {
+		t.Error("the client is still there")
+	}
+	unix.Close(ends[0])
+}
+
+// A flood from inside, and a client that types at a terminal which nobody
+// reads, must cost neither memory nor time.
+func TestFlood(t *testing.T) {
+	term, err := New(0)
+	if err != nil {
+		t.Skipf("requires root: %v", err)
+	}
+	defer term.Close()
+	r := &Relay{Master: int(term.Master.Fd()), Client: -1}
+	unix.SetNonblock(r.Master, true)
+	done := make(chan bool)
+	go func() {
+		line := bytes.Repeat([]byte("x"), 1000)
+		for range 200 {
+			term.Slave.Write(line)
+		}
+		close(done)
+	}()
+	for end := time.Now().Add(5 * time.Second); ; {
+		r.Move()
+		select {
+		case <-done:
+			return
+		default:
+		}
+		if time.Now().After(end) {
+			t.Fatal("the flood blocks whoever writes it")
+		}
+	}
+}
