@@ -8,6 +8,8 @@ LDFLAGS ?= -s -w
 TOOL    := $(GO) tool -modfile=tests/tools/go.mod
 
 export CGO_ENABLED = 0
+# Where releases of the Go project, and tools for root, are when nobody said so.
+export PATH := $(PATH):/usr/local/go/bin:/usr/sbin:/sbin
 
 .PHONY: help
 help: ## list the targets
