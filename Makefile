@@ -42,6 +42,12 @@ install: build ## the commands, the pages and the module's source, under DESTDIR
 	install -m 755 bin/zoneadmd $(DESTDIR)$(PREFIX)/lib/zones
 	@# A system whose /bin is not /usr/bin; clients call /bin/zonename.
 	[ -L $(DESTDIR)/bin ] || [ ! -d $(DESTDIR)/bin ] || ln -sf ../usr/bin/zonename $(DESTDIR)/bin/zonename
+	for brand in internal/brand/definitions/*.xml; do \
+		install -D -m 644 $$brand $(DESTDIR)$(PREFIX)/lib/brand/$$(basename $$brand .xml)/config.xml || exit; done
+	@# An administrator may have changed the templates; those are his.
+	install -d $(DESTDIR)/etc/zones
+	for template in internal/store/templates/*.xml; do \
+		[ -e $(DESTDIR)/etc/zones/$${template##*/} ] || install -m 644 -t $(DESTDIR)/etc/zones $$template || exit; done
 	for page in man/*.[1-8]; do \
 		install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man$${page##*.} $$page || exit; done
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/include/linux kmod/include/uapi/linux/delegns.h
