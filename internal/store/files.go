@@ -6,9 +6,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
 
 	"golang.org/x/sys/unix"
 
@@ -26,34 +24,60 @@ const (
 	gidSys   = 3 // the same on illumos, Debian and Fedora
 )
 
+// The calls below are made directly: package os would have every file pass
+// through the poller of the runtime, at seven calls a file, and a session does
+// little else than read and replace small files.
+
+// retry makes a call again that a signal has interrupted.
+func retry(call func() error) error {
+	for {
+		if err := call(); !errors.Is(err, unix.EINTR) {
+			return err
+		}
+	}
+}
+
+func open(path string, flags int, mode uint32) (fd int, err error) {
+	err = retry(func() error {
+		fd, err = unix.Open(path, flags|unix.O_CLOEXEC, mode)
+		return err
+	})
+	return fd, err
+}
+
 // readFile reads a regular file of at most max bytes. It does not wait for the
 // other end of a fifo.
 func readFile(path string, max int64) ([]byte, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	fd, err := open(path, unix.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
-		return nil, bare(err)
+		return nil, err
 	}
-	defer f.Close()
-	st, err := f.Stat()
-	if err != nil {
-		return nil, bare(err)
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return nil, err
 	}
-	if !st.Mode().IsRegular() {
+	if st.Mode&unix.S_IFMT != unix.S_IFREG {
 		return nil, errors.New("not a regular file")
 	}
-	if st.Size() > max {
-		return nil, fmt.Errorf("file of %d bytes, %d allowed", st.Size(), max)
+	if st.Size > max {
+		return nil, fmt.Errorf("file of %d bytes, %d allowed", st.Size, max)
 	}
 	// One byte more than the size, so that the end is seen without growing.
-	b := make([]byte, 0, st.Size()+1)
+	b := make([]byte, 0, st.Size+1)
 	for {
-		n, err := f.Read(b[len(b):cap(b)])
+		var n int
+		err := retry(func() (err error) {
+			n, err = unix.Read(fd, b[len(b):cap(b)])
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
 		b = b[:len(b)+n]
 		switch {
-		case err == io.EOF:
+		case n == 0:
 			return b, nil
-		case err != nil:
-			return nil, bare(err)
 		case int64(len(b)) > max:
 			return nil, fmt.Errorf("file grows over %d bytes", max)
 		case len(b) == cap(b):
@@ -62,97 +86,105 @@ func readFile(path string, max int64) ([]byte, error) {
 	}
 }
 
-// bare strips the path that an [Error] carries itself.
-func bare(err error) error {
-	var p *fs.PathError
-	if errors.As(err, &p) {
-		return p.Err
+// createNew makes a file for writing, in place of one that a dead process may
+// have left: it never writes through what else the name could be by now.
+func createNew(path string) (int, error) {
+	const flags = unix.O_WRONLY | unix.O_CREAT | unix.O_EXCL
+	fd, err := open(path, flags, 0o600)
+	if !errors.Is(err, unix.EEXIST) {
+		return fd, err
 	}
-	return err
-}
-
-// stage writes a new file under a staged name, down to the disk.
-func (s *Store) stage(name string, data []byte) error {
-	path := s.path(name)
-	fail := func(reason, err error) error {
-		if errors.Is(err, fs.ErrPermission) {
-			reason = ErrPermission
-		}
-		return &Error{Reason: reason, File: path, Err: bare(err)}
+	if err := unix.Unlink(path); err != nil {
+		return -1, err
 	}
-	f, err := createNew(path)
-	if err != nil {
-		return fail(ErrTemporary, err)
-	}
-	err = fill(f, data)
-	if err != nil {
-		_ = os.Remove(path)
-		return fail(ErrSave, err)
-	}
-	return nil
-}
-
-// createNew makes a file, in place of one that a dead process may have left: it
-// never writes through what else the name could be by now.
-func createNew(path string) (*os.File, error) {
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL|unix.O_CLOEXEC, 0o600)
+	return open(path, flags, 0o600)
 }
 
 // fill writes a new file, down to the disk, and closes it.
-func fill(f *os.File, data []byte) error {
-	_, err := f.Write(data)
+func fill(fd int, data []byte) error {
+	err := writeAll(fd, data)
 	if err == nil {
-		err = f.Chmod(fileMode)
+		err = unix.Fchmod(fd, fileMode)
 	}
-	if err == nil && os.Geteuid() == 0 {
+	if err == nil && unix.Geteuid() == 0 {
 		// A user namespace may not have the group; the mode is what matters.
-		_ = f.Chown(0, gidSys)
+		_ = unix.Fchown(fd, 0, gidSys)
 	}
 	if err == nil {
-		err = f.Sync()
+		err = retry(func() error { return unix.Fsync(fd) })
 	}
-	if err2 := f.Close(); err == nil {
+	if err2 := unix.Close(fd); err == nil && !errors.Is(err2, unix.EINTR) {
 		err = err2
 	}
 	return err
 }
 
+func writeAll(fd int, data []byte) error {
+	for len(data) > 0 {
+		n := 0
+		err := retry(func() (err error) {
+			n, err = unix.Write(fd, data)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		data = data[n:]
+	}
+	return nil
+}
+
+// stage writes a new file under a staged name, down to the disk.
+func (s *Store) stage(name string, data []byte) error {
+	path := s.path(name)
+	fd, err := createNew(path)
+	reason := ErrTemporary
+	if err == nil {
+		reason = ErrSave
+		err = fill(fd, data)
+	}
+	if errors.Is(err, fs.ErrPermission) {
+		reason = ErrPermission
+	}
+	if err != nil {
+		return &Error{Reason: reason, File: path, Err: err}
+	}
+	return nil
+}
+
 func (s *Store) rename(from, to string) error {
-	if err := os.Rename(s.path(from), s.path(to)); err != nil {
+	if err := unix.Rename(s.path(from), s.path(to)); err != nil {
 		reason := ErrSave
 		if to == indexName {
 			reason = ErrFileSystem
 		}
-		return &Error{Reason: reason, File: s.path(to), Err: errors.Unwrap(err)}
+		return &Error{Reason: reason, File: s.path(to), Err: err}
 	}
 	return nil
 }
 
 // unlink removes a file that may be gone already.
 func (s *Store) unlink(name string) error {
-	if err := os.Remove(s.path(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return &Error{Reason: ErrFileSystem, File: s.path(name), Err: bare(err)}
+	if err := unix.Unlink(s.path(name)); err != nil && !errors.Is(err, unix.ENOENT) {
+		return &Error{Reason: ErrFileSystem, File: s.path(name), Err: err}
 	}
 	return nil
 }
 
 func (s *Store) syncDir() error {
 	if err := syncDir(s.ConfigDir()); err != nil {
-		return &Error{Reason: ErrSave, File: s.ConfigDir(), Err: bare(err)}
+		return &Error{Reason: ErrSave, File: s.ConfigDir(), Err: err}
 	}
 	return nil
 }
 
 func syncDir(dir string) error {
-	d, err := os.Open(dir)
+	fd, err := open(dir, unix.O_RDONLY|unix.O_DIRECTORY, 0)
 	if err != nil {
 		return err
 	}
-	defer d.Close()
-	err = d.Sync()
+	defer unix.Close(fd)
+	err = retry(func() error { return unix.Fsync(fd) })
 	// Some file systems cannot synchronize a folder and say so.
 	if errors.Is(err, unix.EINVAL) {
 		return nil

@@ -9,8 +9,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"strings"
+
+	"golang.org/x/sys/unix"
 
 	"zones/internal/zone"
 )
@@ -136,7 +137,7 @@ func (s *Store) apply(c change) error {
 	j := &journal{name: c.name, remove: c.remove}
 	if c.doc != nil {
 		if err := s.stage(stagedXML, c.doc); err != nil {
-			return err
+			return s.abandon(err)
 		}
 		j.xmlSum = sum(c.doc)
 	}
@@ -233,7 +234,8 @@ func (s *Store) staged(name, want string) bool {
 // write and nobody else is at work. It may fail: readers see through a journal.
 func (s *Store) settle() {
 	for _, name := range append([]string{journalName}, leftovers...) {
-		if _, err := os.Lstat(s.path(name)); err != nil {
+		var st unix.Stat_t
+		if err := unix.Lstat(s.path(name), &st); err != nil {
 			continue
 		}
 		if l, err := s.lockIndex(false); err == nil {

@@ -6,8 +6,9 @@ import (
 	"crypto/sha256"
 	"errors"
 	"io/fs"
-	"os"
 	"path/filepath"
+
+	"golang.org/x/sys/unix"
 
 	"zones/internal/config"
 	"zones/internal/schema"
@@ -64,16 +65,16 @@ func WriteFile(path string, c *config.Config) error {
 	dir, base := filepath.Split(path)
 	// One name for one file, so that what is left after a crash is used again.
 	temp := dir + "." + base + ".new"
-	f, err := createNew(temp)
+	fd, err := createNew(temp)
 	if err != nil {
-		return &Error{Reason: ErrTemporary, File: path, Err: bare(err)}
+		return &Error{Reason: ErrTemporary, File: path, Err: err}
 	}
-	if err = fill(f, doc); err == nil {
-		err = os.Rename(temp, path)
+	if err = fill(fd, doc); err == nil {
+		err = unix.Rename(temp, path)
 	}
 	if err != nil {
-		_ = os.Remove(temp)
-		return &Error{Reason: ErrSave, File: path, Err: bare(err)}
+		_ = unix.Unlink(temp)
+		return &Error{Reason: ErrSave, File: path, Err: err}
 	}
 	return syncDir(filepath.Clean(dir))
 }

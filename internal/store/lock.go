@@ -20,15 +20,15 @@ const LockHeldEnv = "_ZONEADM_LOCK_HELD"
 // A Lock is an exclusive lock; it ends with Unlock or with the process. It is
 // not inherited by programs that the process runs.
 type Lock struct {
-	file *os.File // nil when an ancestor holds the lock
+	fd int // -1 when an ancestor holds the lock
 }
 
 // Unlock ends the lock. The file stays: removing it would let two holders in.
 func (l *Lock) Unlock() error {
-	if l.file == nil {
+	if l.fd < 0 {
 		return nil
 	}
-	return l.file.Close()
+	return unix.Close(l.fd)
 }
 
 // LockZone takes the administration lock of a zone, which whoever installs,
@@ -38,30 +38,30 @@ func (l *Lock) Unlock() error {
 // that the lock cannot be had at all.
 func (s *Store) LockZone(ctx context.Context, name zone.Name) (*Lock, error) {
 	if os.Getenv(LockHeldEnv) == "1" {
-		return &Lock{}, nil
+		return &Lock{fd: -1}, nil
 	}
 	path := s.ZoneLockFile(name)
-	f, err := s.openLock(path)
+	fd, err := s.openLock(path)
 	if err != nil {
 		return nil, &Error{Reason: ErrZoneLock, File: path, Err: err}
 	}
 	got := make(chan error, 1)
-	go func() { got <- flock(f, unix.LOCK_EX) }()
+	go func() { got <- flock(fd, unix.LOCK_EX) }()
 	select {
 	case err = <-got:
 	case <-ctx.Done():
 		// The wait itself cannot be called off; whatever it yields is let go.
 		go func() {
 			<-got
-			_ = f.Close()
+			_ = unix.Close(fd)
 		}()
 		return nil, ctx.Err()
 	}
 	if err != nil {
-		_ = f.Close()
+		_ = unix.Close(fd)
 		return nil, &Error{Reason: ErrZoneLock, File: path, Err: err}
 	}
-	return &Lock{file: f}, nil
+	return &Lock{fd: fd}, nil
 }
 
 // errBusy says that another process holds a lock which was not waited for.
@@ -70,7 +70,7 @@ var errBusy = errors.New("lock is held")
 // lockIndex takes the lock of all files in the configuration folder.
 func (s *Store) lockIndex(wait bool) (*Lock, error) {
 	path := s.RunDir() + "/index.lock"
-	f, err := s.openLock(path)
+	fd, err := s.openLock(path)
 	if err != nil {
 		return nil, &Error{Reason: ErrLock, File: path, Err: err}
 	}
@@ -78,26 +78,26 @@ func (s *Store) lockIndex(wait bool) (*Lock, error) {
 	if !wait {
 		how |= unix.LOCK_NB
 	}
-	if err := flock(f, how); err != nil {
-		_ = f.Close()
+	if err := flock(fd, how); err != nil {
+		_ = unix.Close(fd)
 		if errors.Is(err, unix.EWOULDBLOCK) {
 			err = errBusy
 		}
 		return nil, &Error{Reason: ErrLock, File: path, Err: err}
 	}
-	return &Lock{file: f}, nil
+	return &Lock{fd: fd}, nil
 }
 
-func (s *Store) openLock(path string) (*os.File, error) {
-	const flags = os.O_RDWR | os.O_CREATE | unix.O_NOFOLLOW | unix.O_CLOEXEC
-	f, err := os.OpenFile(path, flags, 0o600)
-	if !errors.Is(err, os.ErrNotExist) {
-		return f, err
+func (s *Store) openLock(path string) (int, error) {
+	const flags = unix.O_RDWR | unix.O_CREAT | unix.O_NOFOLLOW
+	fd, err := open(path, flags, 0o600)
+	if !errors.Is(err, unix.ENOENT) {
+		return fd, err
 	}
 	if err := s.MakeRunDir(); err != nil {
-		return nil, err
+		return -1, err
 	}
-	return os.OpenFile(path, flags, 0o600)
+	return open(path, flags, 0o600)
 }
 
 // MakeRunDir makes the folder of run-time files with mode 0700 unless it is
@@ -115,11 +115,6 @@ func (s *Store) MakeRunDir() error {
 	return err
 }
 
-func flock(f *os.File, how int) error {
-	for {
-		err := unix.Flock(int(f.Fd()), how)
-		if !errors.Is(err, unix.EINTR) {
-			return err
-		}
-	}
+func flock(fd, how int) error {
+	return retry(func() error { return unix.Flock(fd, how) })
 }

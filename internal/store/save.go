@@ -106,8 +106,10 @@ func (s *Store) begin(ix *index, old zone.Name, p put, base Generation) (change,
 		return change{}, &Error{Reason: ErrConflict, File: s.ConfigFile(old), Err: errOther}
 	}
 	doc, err := p.doc(func() int {
-		if id := s.head(old).DebugID; id > 0 {
-			return id
+		if gen != (Generation{}) {
+			if id := s.head(old).DebugID; id > 0 {
+				return id
+			}
 		}
 		return s.nextDebugID(ix)
 	})

@@ -108,7 +108,7 @@ func (s *Store) rootElement(name zone.Name) (xml.StartElement, error) {
 }
 
 func readHead(path string) ([]byte, error) {
-	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	fd, err := open(path, unix.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}
