@@ -62,6 +62,9 @@ func (s *Speaker) Named(text string, reason error) {
 // Relay passes on what the zone's supervisor says: "zone 'NAME': text".
 func (s *Speaker) Relay(text string) { s.line("zone '"+s.Zone+"'", text) }
 
+// Plain says something that names its zone itself: "zoneadm: text".
+func (s *Speaker) Plain(text string) { s.line(s.Program, text) }
+
 // Bare says something without a prefix.
 func (s *Speaker) Bare(text string) { s.line(text) }
 

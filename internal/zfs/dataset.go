@@ -10,6 +10,9 @@ import (
 // Type is a kind of dataset, as the property of that name has it.
 type Type string
 
+// PropType is the property that tells the type.
+const PropType = "type"
+
 // The types.
 const (
 	Filesystem Type = "filesystem"

@@ -46,3 +46,14 @@ func TestParseMounts(t *testing.T) {
 		t.Errorf("got %v, %v", got, err)
 	}
 }
+
+func TestSafe(t *testing.T) {
+	for version, want := range map[string]bool{
+		"2.1.11-1": false, "2.2.9-1": false, "2.3.8-1": false, "2.3.9-1": true, "2.3.10": true,
+		"2.4.0-rc1": false, "2.4.3-1": false, "2.4.4-1~bpo13+1": true, "2.5.0": true, "3.0.0": true, "": false,
+	} {
+		if safe(version) != want {
+			t.Errorf("%q counts as %v", version, !want)
+		}
+	}
+}

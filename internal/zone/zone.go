@@ -48,3 +48,7 @@ func (n Name) Template() bool {
 type NameError struct{ Name string }
 
 func (e *NameError) Error() string { return fmt.Sprintf("%s: Bogus zone name", e.Name) }
+
+// SunReserved reports whether n is one of the names that begin with SUNW, which
+// no verb but list touches.
+func (n Name) SunReserved() bool { return strings.HasPrefix(string(n), "SUNW") }

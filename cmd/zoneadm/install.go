@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"strings"
+
+	"zones/internal/cli"
+	"zones/internal/lifecycle"
+	"zones/internal/zone"
+)
+
+// installOptions are those of the default brand: each source has a letter, and
+// p and m belong to a release.
+const installOptions = "a:d:s:i:r:p:m:x:"
+
+func install(ctx context.Context, e *env, v *verb, args []string) error {
+	if e.zone == "" {
+		return misused(v)
+	}
+	if err := e.here("install"); err != nil {
+		return err
+	}
+	if e.zone == zone.Global {
+		return refuse("missing or invalid brand")
+	}
+	src, err := e.installSource(v, args)
+	if err != nil {
+		return err
+	}
+	if _, err := e.sanity(zone.Install); err != nil {
+		return err
+	}
+	bar := cli.NewBar(e.say.Err)
+	defer bar.Done()
+	src.Progress = bar.Set
+	return e.zones.Install(ctx, e.zone, src)
+}
+
+// installSource reads the brand's options. Empty words count for nothing, as
+// callers pass them for options they do not use.
+func (e *env) installSource(v *verb, args []string) (src lifecycle.Source, err error) {
+	var words []string
+	for _, word := range args {
+		if word != "" {
+			words = append(words, word)
+		}
+	}
+	var chosen []byte
+	var wrong error
+	rest, err := e.options(v, words, installOptions, func(letter byte, arg string) {
+		switch letter {
+		case 'p':
+			src.Packages = append(src.Packages, strings.FieldsFunc(arg, func(r rune) bool { return r == ',' || r == ' ' })...)
+		case 'm':
+			src.Mirror = arg
+		case 'x':
+			if arg != "nodataset" {
+				wrong = misused(v)
+			}
+			src.NoHome = true
+		default:
+			chosen = append(chosen, letter)
+			src.Letter, src.Name = letter, arg
+		}
+	})
+	if err == nil {
+		err = wrong
+	}
+	if err != nil {
+		return src, err
+	}
+	if len(chosen) > 1 {
+		return src, refuse("options -%c and -%c name two sources", chosen[0], chosen[1])
+	}
+	if len(chosen) == 0 && len(rest) > 0 {
+		src.Letter, src.Name, rest = 'g', rest[0], rest[1:]
+	}
+	src.Overlays = rest
+	return src, nil
+}

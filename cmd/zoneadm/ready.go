@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+
+	"zones/internal/zone"
+)
+
+func ready(ctx context.Context, e *env, v *verb, args []string) error {
+	if err := e.here("ready"); err != nil {
+		return err
+	}
+	if err := e.none(v, args); err != nil {
+		return err
+	}
+	_, err := e.sanity(zone.ReadyUp)
+	if err != nil {
+		return err
+	}
+	return e.zones.Start(ctx, e.zone, zone.ReadyUp, "")
+}

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"zones/internal/cli"
+	"zones/internal/lifecycle"
+	"zones/internal/zone"
+)
+
+// sanity makes the checks that stand before every verb that does something, in
+// the order that decides which refusal is seen. It returns the zone's state.
+func (e *env) sanity(v zone.Verb) (zone.State, error) {
+	if e.zones.Inside() {
+		switch v {
+		case zone.Halt, zone.Shutdown, zone.Reboot:
+			return 0, refuse("use %v(8) to %v this zone.", v, v)
+		}
+		return 0, refuse("must be in the global zone to %v a zone.", v)
+	}
+	if !cli.Privileged() {
+		return 0, refuse("only a privileged user may %v a zone.", v)
+	}
+	if e.zone == "" {
+		return 0, refuse("no zone specified")
+	}
+	if err := e.authorized(v); err != nil {
+		return 0, err
+	}
+	if e.zone == zone.Global {
+		return 0, refuse("%v operation is invalid for the global zone.", v)
+	}
+	if e.zone.SunReserved() {
+		return 0, refuse("%v operation is invalid for zones starting with SUNW.", v)
+	}
+	state, err := e.zones.State(e.zone)
+	if err != nil {
+		return 0, &lifecycle.Failure{Form: lifecycle.Named, Text: "could not get state", Err: err}
+	}
+	return state, local(v.Check(e.zone, state))
+}
+
+// local keeps the refusals that are zoneadm's own. Those of an active zone's
+// supervisor are left to it, which knows better and may have to be started.
+func local(err error) error {
+	refused, ok := err.(*zone.StateError)
+	if ok && refused.Rule.Relayed && refused.State.Active() {
+		return nil
+	}
+	return err
+}
+
+// here refuses a verb that cannot be carried out in an alternate root. The
+// action is what the refusal calls it.
+func (e *env) here(action string) error {
+	if e.root != "" {
+		return refuse("cannot %s zone in alternate root", action)
+	}
+	return nil
+}
+
+func refuse(format string, args ...any) error {
+	return lifecycle.About(fmt.Sprintf(format, args...))
+}
+
+// authorized checks what the administrator of the zone allowed the caller, who
+// is the real user; root has every authorization.
+func (e *env) authorized(v zone.Verb) error {
+	if os.Getuid() == 0 || e.zones.Authorized(e.zone, e.user, "manage") {
+		return nil
+	}
+	return refuse("User %s is not authorized to %v this zone.", e.user, v)
+}

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/user"
+	"strconv"
+
+	"zones/internal/cli"
+	"zones/internal/lifecycle"
+	"zones/internal/store"
+	"zones/internal/zone"
+)
+
+// env is what one run of zoneadm works with.
+type env struct {
+	say   *cli.Speaker
+	in    *os.File
+	user  string             // name of the caller's account
+	root  string             // alternate root, "" for the running system
+	zone  zone.Name          // the selected zone, "" for none
+	zones *lifecycle.Manager // the zones of root
+}
+
+// globals are the options before the subcommand.
+type globals struct{ zone, uuid string }
+
+// main goes through the start-up in the order that decides which error the
+// user sees, and carries the subcommand out.
+func (e *env) main(ctx context.Context, args []string) int {
+	var err error
+	if e.user, err = userName(); err != nil {
+		e.say.About("could not get user name.")
+		return cli.ExitError
+	}
+	g, rest, status := e.globals(args)
+	if status != cli.ExitOK {
+		return status
+	}
+	if len(rest) == 0 {
+		return e.finish(&usageError{status: cli.ExitUsage})
+	}
+	e.zones = lifecycle.New(store.Open(e.root), e.say)
+	if err := e.selectZone(g); err != nil {
+		return e.finish(err)
+	}
+	v := lookup(rest[0])
+	if v == nil {
+		return e.finish(&usageError{status: cli.ExitUsage})
+	}
+	return e.finish(v.run(ctx, e, v, rest[1:]))
+}
+
+// globals reads the options before the subcommand. A status other than OK ends
+// the run.
+func (e *env) globals(args []string) (g globals, rest []string, status int) {
+	opts := cli.NewGetopt(args, "?z:u:R:")
+	for {
+		letter, arg, err := opts.Next()
+		switch {
+		case err != nil:
+			e.complain(err)
+			return g, nil, e.globalUsage()
+		case letter == '?':
+			return g, nil, e.globalUsage()
+		case letter == 0:
+			return g, opts.Operands(), cli.ExitOK
+		case letter == 'z':
+			g.zone, e.say.Zone = arg, arg
+		case letter == 'u' && arg != "":
+			if _, err := zone.ParseUUID(arg); err != nil {
+				e.say.About("illegal UUID value specified")
+				return g, nil, cli.ExitError
+			}
+			g.uuid = arg
+		case letter == 'R':
+			if e.root, err = alternateRoot(arg); err != nil {
+				e.say.About(err.Error())
+				return g, nil, cli.ExitError
+			}
+		}
+	}
+}
+
+func alternateRoot(path string) (string, error) {
+	if path == "" || path[0] != '/' {
+		return "", errors.New("root path must be absolute.")
+	}
+	if info, err := os.Stat(path); err != nil || !info.IsDir() {
+		return "", errors.New("root path must be a directory.")
+	}
+	if path == "/" {
+		return "", nil
+	}
+	return path, nil
+}
+
+// selectZone finds the zone that -u and -z mean. A UUID of the index overrides
+// the name; one that is not in the index leaves it alone.
+func (e *env) selectZone(g globals) error {
+	name := zone.Name(g.zone)
+	if g.uuid != "" {
+		uuid, _ := zone.ParseUUID(g.uuid)
+		if found, err := e.zones.ByUUID(uuid); err == nil {
+			name = found
+		}
+	}
+	e.zone, e.say.Zone = name, string(name)
+	if name == "" {
+		return nil
+	}
+	if !e.zones.Exists(name) {
+		return &lifecycle.Failure{Form: lifecycle.Subject, Subject: string(name), Err: store.ErrNoZone}
+	}
+	if name != zone.Global && !e.zones.Inside() {
+		if err := e.zones.CheckBrand(name); err != nil {
+			return lifecycle.About("missing or invalid brand")
+		}
+	}
+	return nil
+}
+
+// userName is the name of the real user.
+func userName() (string, error) {
+	u, err := user.LookupId(strconv.Itoa(os.Getuid()))
+	if err != nil {
+		return "", err
+	}
+	return u.Username, nil
+}

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"zones/internal/cli"
+)
+
+// usage is the text that lists the subcommands; the full one describes each.
+func usage(full bool) string {
+	var b strings.Builder
+	b.WriteString("usage:\tzoneadm help\n" +
+		"\tzoneadm [-z <zone>] [-u <uuid-match>] list\n" +
+		"\tzoneadm {-z <zone>|-u <uuid-match>} <subcommand>\n" +
+		"\nSubcommands:\n\n")
+	for i := range verbs {
+		v := &verbs[i]
+		if v.private {
+			continue
+		}
+		b.WriteString(v.synopsis() + "\n")
+		if full {
+			b.WriteString("\t" + v.help + "\n\n")
+		}
+	}
+	if !full {
+		b.WriteString("\n")
+	}
+	return b.String()
+}
+
+// usage is the text for one subcommand.
+func (v *verb) usage() string {
+	return fmt.Sprintf("usage:\t%s\n\t%s\n", v.synopsis(), v.help)
+}
+
+// A usageError is a command line that makes no sense, or a request for the
+// usage of a verb, which is answered on standard error as well. Without a verb
+// the short list of subcommands is meant; silent says nothing at all.
+type usageError struct {
+	verb   *verb
+	status int
+	silent bool
+}
+
+func (e *usageError) Error() string { return "invalid usage" }
+
+// misused is the answer to options or operands that v does not take.
+func misused(v *verb) error { return &usageError{verb: v, status: cli.ExitUsage} }
+
+// options reads v's own options by spec and hands each to set. Asking for help
+// with -? and unknown options end with a usage error.
+func (e *env) options(v *verb, args []string, spec string, set func(letter byte, arg string)) ([]string, error) {
+	g := cli.NewGetopt(args, "?"+spec)
+	for {
+		letter, arg, err := g.Next()
+		switch {
+		case err != nil:
+			e.complain(err)
+			return nil, misused(v)
+		case letter == 0:
+			return g.Operands(), nil
+		case letter == '?':
+			return nil, &usageError{verb: v, status: cli.ExitOK}
+		default:
+			set(letter, arg)
+		}
+	}
+}
+
+// none is options for a verb that takes neither options nor operands.
+func (e *env) none(v *verb, args []string) error {
+	rest, err := e.options(v, args, "", nil)
+	if err == nil && len(rest) > 0 {
+		err = misused(v)
+	}
+	return err
+}
+
+// complain says what getopt would about an option.
+func (e *env) complain(err error) { e.say.Bare(e.say.Program + ": " + err.Error()) }

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+
+	"zones/internal/zone"
+)
+
+func verify(ctx context.Context, e *env, v *verb, args []string) error {
+	if err := e.none(v, args); err != nil {
+		return err
+	}
+	if _, err := e.sanity(zone.Verify); err != nil {
+		return err
+	}
+	return e.zones.Verify(ctx, e.zone, zone.Verify)
+}

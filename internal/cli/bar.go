@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+)
+
+// A Bar shows how far a long piece of work is, with bytes, rate and time left,
+// when it is shown to a terminal; elsewhere it is quiet.
+type Bar struct {
+	mu  sync.Mutex
+	out io.Writer // nil: quiet
+	bar *progressbar.ProgressBar
+	max int64
+}
+
+// NewBar makes a bar on w. Nothing appears before the first Set.
+func NewBar(w io.Writer) *Bar {
+	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		return &Bar{out: w}
+	}
+	return &Bar{}
+}
+
+// Set shows that done of total bytes are dealt with; total is 0 when unknown.
+func (b *Bar) Set(done, total int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.out == nil {
+		return
+	}
+	if total <= 0 {
+		total = -1
+	}
+	if b.bar == nil || total != b.max {
+		b.max = total
+		b.bar = progressbar.NewOptions64(total, progressbar.OptionSetWriter(b.out), progressbar.OptionShowBytes(true),
+			progressbar.OptionSetWidth(24), progressbar.OptionThrottle(100*time.Millisecond),
+			progressbar.OptionClearOnFinish(), progressbar.OptionSetPredictTime(true))
+	}
+	_ = b.bar.Set64(done)
+}
+
+// Done takes the bar off the terminal.
+func (b *Bar) Done() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.bar != nil {
+		_ = b.bar.Clear()
+		b.bar = nil
+	}
+}

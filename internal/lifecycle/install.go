@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package lifecycle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"zones/internal/image"
+	"zones/internal/zfs"
+	"zones/internal/zone"
+)
+
+// Source says what a zone is installed from.
+type Source struct {
+	// Letter is the option that named it: a for an archive, d for a directory,
+	// s for a ZFS snapshot or stream, i for an OCI image, r for a release, g
+	// for whatever it turns out to be; 0 for none.
+	Letter byte
+	// Name is a path, a snapshot, an image or a release; empty for a root that
+	// is there already, or else the release of the host.
+	Name     string
+	Overlays []string // further sources, unpacked over the first
+	Packages []string // added to a release
+	Mirror   string   // of a release; empty for the host's own
+	NoHome   bool     // no file system of its own for the zonepath
+	// Progress hears how far the unpacking is; nil for nobody.
+	Progress func(done, total int64)
+}
+
+// Install makes a configured zone usable. It is incomplete while the work goes
+// on, and stays that if it fails.
+func (m *Manager) Install(ctx context.Context, name zone.Name, src Source) error {
+	if err := m.Verify(ctx, name, zone.Install); err != nil {
+		return err
+	}
+	unlock, err := m.lock(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	z, err := m.load(name)
+	if err != nil {
+		return err
+	}
+	// Another install may have been waited for.
+	if err := zone.Install.Check(name, z.state); err != nil {
+		return err
+	}
+	in := &install{m: m, z: z, src: src, path: z.path()}
+	defer in.close()
+	return walk(ctx, zone.Install, in.steps())
+}
+
+// load reads what a verb works on.
+func (m *Manager) load(name zone.Name) (*subjectZone, error) {
+	cfg, _, err := m.Store.Load(name)
+	if err != nil {
+		return nil, subject(string(name), Reason(err))
+	}
+	entry, err := m.Store.Lookup(name)
+	if err != nil {
+		return nil, named("could not get zone path", Reason(err))
+	}
+	state, err := m.State(name)
+	if err != nil {
+		return nil, named("could not get state", Reason(err))
+	}
+	return &subjectZone{name: name, cfg: cfg, entry: entry, state: state}, nil
+}
+
+// install is one installation under way.
+type install struct {
+	m      *Manager
+	z      *subjectZone
+	src    Source
+	path   string
+	opened []*image.Source
+}
+
+func (in *install) root() string { return filepath.Join(in.path, rootName) }
+
+// steps is the whole of an installation, in order.
+func (in *install) steps() []step {
+	return []step{
+		{"open", in.open},
+		{"incomplete", func(context.Context) error { return in.m.setState(in.z.name, zone.Incomplete) }},
+		{"ids", func(ctx context.Context) error { return in.m.giveIDs(ctx, in.z) }},
+		{"dataset", in.dataset},
+		{"root", in.makeRoot},
+		{"unpack", in.unpack},
+		{"settle", in.settle},
+		{"installed", func(context.Context) error { return in.m.setState(in.z.name, zone.Installed) }},
+	}
+}
+
+func (in *install) close() {
+	for _, s := range in.opened {
+		_ = s.Close()
+	}
+}
+
+// open opens the sources before anything has been touched, so that a wrong
+// name leaves the zone configured.
+func (in *install) open(context.Context) error {
+	if in.src.Letter == 0 {
+		if _, err := os.Lstat(filepath.Join(in.root())); err == nil {
+			return nil
+		}
+		release, err := hostRelease()
+		if err != nil {
+			return err
+		}
+		in.src.Letter, in.src.Name = 'r', release
+	}
+	for i, name := range append([]string{in.src.Name}, in.src.Overlays...) {
+		opts := image.Options{Progress: in.progress, Mirror: in.src.Mirror, Packages: in.src.Packages}
+		kinds := kindsOf['g']
+		if i == 0 {
+			kinds = kindsOf[in.src.Letter]
+		}
+		if len(kinds) == 1 {
+			opts.Kind = kinds[0]
+		}
+		s, err := image.Open(name, opts)
+		if err != nil {
+			return sourceError(name, err)
+		}
+		if len(kinds) > 1 && !slices.Contains(kinds, s.Kind()) {
+			_ = s.Close()
+			return sourceError(name, fmt.Errorf("it is a %v", s.Kind()))
+		}
+		in.opened = append(in.opened, s)
+	}
+	return nil
+}
+
+// kindsOf says what each option's source may turn out to be; one alone is not
+// looked for. All are possible where none is listed.
+var kindsOf = map[byte][]image.Kind{
+	'a': {image.Tar},
+	'd': {image.Directory},
+	's': {image.ZFSSnapshot, image.ZFSStream},
+	'i': {image.OCILayout, image.OCIArchive, image.Registry},
+	'r': {image.Bootstrap},
+}
+
+func (in *install) progress(p image.Progress) {
+	if in.src.Progress != nil {
+		in.src.Progress(p.Done, p.Total)
+	}
+}
+
+// sourceError words a source that cannot be used.
+func sourceError(name string, err error) error {
+	return aboutf("could not install from '%s': %v", name, err)
+}
+
+// hostRelease is the code name of the distribution's release that runs here.
+func hostRelease() (string, error) {
+	data, err := os.ReadFile("/etc/os-release")
+	if err != nil {
+		return "", fmt.Errorf("find out the host's release: %w", err)
+	}
+	for _, line := range strings.Split(string(data), "\n") {
+		if name, ok := strings.CutPrefix(line, "VERSION_CODENAME="); ok && strings.Trim(name, `"`) != "" {
+			return strings.Trim(name, `"`), nil
+		}
+	}
+	return "", About("no source given, and the host names no release to bootstrap: use -a, -d, -s, -i or -r.")
+}
+
+func (in *install) dataset(ctx context.Context) error {
+	if in.src.NoHome {
+		return nil
+	}
+	in.m.makeHome(ctx, in.path)
+	return nil
+}
+
+// makeRoot makes the folder that the sources are unpacked into. A stream brings
+// its own.
+func (in *install) makeRoot(context.Context) error {
+	if in.receives() {
+		return nil
+	}
+	err := os.Mkdir(in.root(), 0o755)
+	if err != nil && !(errors.Is(err, fs.ErrExist) && len(in.opened) == 0) {
+		return subject(in.root(), bareErr(err))
+	}
+	return nil
+}
+
+func (in *install) receives() bool {
+	if len(in.opened) == 0 {
+		return false
+	}
+	k := in.opened[0].Kind()
+	return k == image.ZFSStream || k == image.ZFSSnapshot
+}
+
+func (in *install) unpack(ctx context.Context) error {
+	rest := in.opened
+	if in.receives() {
+		if err := in.receive(ctx, rest[0]); err != nil {
+			return err
+		}
+		rest = rest[1:]
+	}
+	for _, s := range rest {
+		result, err := s.Unpack(ctx, in.root())
+		for _, note := range result.Notes {
+			in.m.Talk.Bare(note)
+		}
+		if err != nil {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			return sourceError(s.Name(), err)
+		}
+	}
+	return nil
+}
+
+// settle leaves the root as other hosts and the next boot expect it.
+func (in *install) settle(context.Context) error {
+	_ = os.Remove(filepath.Join(in.path, detachedName))
+	_ = os.Remove(filepath.Join(in.path, attachedName))
+	if err := os.Chmod(in.root(), 0o755); err != nil {
+		return subject(in.root(), bareErr(err))
+	}
+	return nil
+}
+
+// receive makes the zonepath's file system out of a snapshot or a stream. What
+// it holds is either a zonepath, with root in it, or a root.
+func (in *install) receive(ctx context.Context, s *image.Source) error {
+	at, err := zfs.MountedAt(in.path)
+	if err != nil {
+		return err
+	}
+	if at == "" {
+		return sourceError(s.Name(), errors.New("the zonepath is not a ZFS file system of its own"))
+	}
+	// The file system was made for the zonepath; the stream takes its place.
+	props, err := zfs.Get(ctx, at, "mountpoint")
+	if err != nil {
+		return sourceError(s.Name(), err)
+	}
+	if err := zfs.Destroy(ctx, at); err != nil {
+		return sourceError(s.Name(), err)
+	}
+	h := home{path: in.path, explicit: props["mountpoint"].Local()}
+	if s.Kind() == image.ZFSSnapshot {
+		err = zfs.Copy(ctx, s.Name(), at, nil, h.properties()...)
+	} else {
+		var stream interface {
+			Read([]byte) (int, error)
+			Close() error
+		}
+		if stream, err = s.Stream(); err == nil {
+			err = zfs.Receive(ctx, stream, at, h.properties()...)
+			_ = stream.Close()
+		}
+	}
+	if err == nil {
+		err = in.mountReceived(ctx, at)
+	}
+	if err != nil {
+		return sourceError(s.Name(), err)
+	}
+	return in.arrange()
+}
+
+// mountReceived mounts what was received, and drops the snapshots that came
+// with it.
+func (in *install) mountReceived(ctx context.Context, dataset string) error {
+	snapshots, err := zfs.Snapshots(ctx, dataset)
+	if err != nil {
+		return err
+	}
+	for _, s := range snapshots {
+		if err := zfs.Destroy(ctx, s.Name); err != nil {
+			return err
+		}
+	}
+	if at, err := zfs.MountedAt(in.path); err != nil || at == dataset {
+		return err
+	}
+	return zfs.Mount(ctx, dataset)
+}
+
+// arrange puts a bare root file system where a zonepath has it. Renaming within
+// one file system costs nothing.
+func (in *install) arrange() error {
+	if info, err := os.Lstat(in.root()); err == nil && info.IsDir() {
+		if _, err := os.Lstat(filepath.Join(in.path, "usr")); err != nil {
+			return os.Chmod(in.path, 0o700)
+		}
+	}
+	names, err := os.ReadDir(in.path)
+	if err != nil {
+		return err
+	}
+	// A root file system has a folder root of its own: that of its user.
+	temp := filepath.Join(in.path, ".zoneroot")
+	if err := os.Mkdir(temp, 0o755); err != nil {
+		return err
+	}
+	for _, n := range names {
+		if n.Name() == ".zfs" {
+			continue
+		}
+		if err := os.Rename(filepath.Join(in.path, n.Name()), filepath.Join(temp, n.Name())); err != nil {
+			return err
+		}
+	}
+	if err := os.Rename(temp, in.root()); err != nil {
+		return err
+	}
+	return os.Chmod(in.path, 0o700)
+}

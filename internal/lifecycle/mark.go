@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package lifecycle
+
+import (
+	"context"
+
+	"zones/internal/zone"
+)
+
+// Mark sets the state of the index by force.
+func (m *Manager) Mark(ctx context.Context, name zone.Name, state zone.State) error {
+	unlock, err := m.lock(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return m.setState(name, state)
+}
+
+func (m *Manager) setState(name zone.Name, state zone.State) error {
+	if _, err := m.Store.SetState(name, state); err != nil {
+		return named("could not set state", Reason(err))
+	}
+	return nil
+}

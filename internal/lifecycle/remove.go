@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package lifecycle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"zones/internal/store"
+	"zones/internal/zfs"
+)
+
+// standard are the entries of a zonepath that belong to the zone.
+var standard = map[string]bool{devName: true, luName: true, rootName: true, attachedName: true}
+
+var errZonepath = errors.New("invalid zonepath")
+
+// removeZonepath removes a zonepath: a file system of its own is destroyed,
+// clones of it living on; a folder is removed. Where somebody put other things
+// there, they stay.
+func (m *Manager) removeZonepath(ctx context.Context, path string) error {
+	if path == "" || path == "/" {
+		return fmt.Errorf("%w '%s'", errZonepath, path)
+	}
+	entries, err := os.ReadDir(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return bareErr(err)
+	}
+	foreign := false
+	for _, e := range entries {
+		foreign = foreign || !standard[e.Name()] && e.Name() != ".zfs"
+	}
+	if foreign {
+		for name := range standard {
+			if err := m.removeTree(filepath.Join(path, name)); err != nil {
+				return err
+			}
+		}
+		m.Talk.Bare(fmt.Sprintf("WARNING: Unable to completely remove %s\n"+
+			"because it contains additional user data. Only the standard directory\n"+
+			"entries have been removed.", path))
+		return nil
+	}
+	dataset, err := zfs.MountedAt(path)
+	if err != nil {
+		return err
+	}
+	if dataset != "" && zfs.Available() == nil {
+		err := m.destroyHome(ctx, dataset, path)
+		if err == nil {
+			m.Talk.Print("The ZFS file system for this zone has been destroyed.")
+			return nil
+		}
+		m.Talk.Bare(err.Error())
+		// What cannot be destroyed is emptied.
+		if at, err := zfs.MountedAt(path); err == nil && at == "" {
+			_ = zfs.Mount(ctx, dataset)
+		}
+		for name := range standard {
+			if err := m.removeTree(filepath.Join(path, name)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return m.removeTree(path)
+}
+
+// removeTree removes a folder and all in it, not following links and not
+// leaving its file system by them.
+func (m *Manager) removeTree(path string) error {
+	if err := os.RemoveAll(path); err != nil {
+		m.Talk.About(fmt.Sprintf("cannot remove %s: %v", path, capital(err)))
+		return bareErr(err)
+	}
+	return nil
+}
+
+// snapshotPrefix is what the snapshots made for clones begin with.
+const snapshotPrefix = "SUNWzone"
+
+// destroyHome destroys a zonepath's file system and its snapshots. Clones of
+// it are promoted first; the snapshot that it is itself a clone of goes with
+// it when nothing else needs that.
+func (m *Manager) destroyHome(ctx context.Context, dataset, path string) error {
+	children, err := zfs.Children(ctx, dataset)
+	if err != nil {
+		return err
+	}
+	if len(children) > 0 {
+		return fmt.Errorf("zfs destroy %s failed: the dataset still has dependents", dataset)
+	}
+	if err := m.promoteClone(ctx, dataset); err != nil {
+		return err
+	}
+	origin, err := zfs.Value(ctx, dataset, "origin")
+	if err != nil {
+		return err
+	}
+	left, err := zfs.Snapshots(ctx, dataset)
+	if err != nil {
+		return err
+	}
+	for _, s := range left {
+		if err := zfs.Destroy(ctx, s.Name); err != nil {
+			return fmt.Errorf("zfs destroy %s failed: %s", s.Name, zfs.Said(err))
+		}
+	}
+	if err := zfs.Unmount(ctx, dataset); err != nil {
+		return fmt.Errorf("zfs unmount %s failed: %s", dataset, zfs.Said(err))
+	}
+	if err := zfs.Destroy(ctx, dataset); err != nil {
+		return fmt.Errorf("zfs destroy %s failed: %s", dataset, zfs.Said(err))
+	}
+	_ = os.Remove(path)
+	if strings.Contains(origin, "@") {
+		m.dropOrigin(ctx, origin)
+	}
+	dropAbove(ctx, dataset)
+	return nil
+}
+
+// dropOrigin destroys the snapshot a clone came from, if it was made for a
+// clone and has no other.
+func (m *Manager) dropOrigin(ctx context.Context, origin string) {
+	clones, err := zfs.Value(ctx, origin, "clones")
+	if err == nil && (clones == "" || clones == "-") {
+		_ = zfs.Destroy(ctx, origin)
+	}
+}
+
+// promoteClone makes the youngest clone of a dataset's snapshots the owner of
+// that snapshot and of all older ones. Their names must not meet those of the
+// clone's own: both sides count, so they are numbered anew before.
+func (m *Manager) promoteClone(ctx context.Context, dataset string) error {
+	snapshots, err := zfs.Snapshots(ctx, dataset)
+	if err != nil {
+		return err
+	}
+	clone := ""
+	for _, s := range snapshots {
+		if len(s.Clones) > 0 {
+			clone = s.Clones[len(s.Clones)-1]
+		}
+	}
+	if clone == "" {
+		return nil
+	}
+	theirs, err := zfs.Snapshots(ctx, clone)
+	if err != nil {
+		return err
+	}
+	next := 1 + max(highest(snapshots), highest(theirs))
+	for _, s := range snapshots {
+		if number(s.Name) == 0 {
+			continue
+		}
+		to := dataset + "@" + snapshotPrefix + strconv.Itoa(next)
+		if err := zfs.Rename(ctx, s.Name, to); err != nil {
+			return fmt.Errorf("failed to rename snapshot %s to %s: %s", s.Name, to, zfs.Said(err))
+		}
+		next++
+	}
+	if err := zfs.Promote(ctx, clone); err != nil {
+		return fmt.Errorf("failed to promote %s: %s", clone, zfs.Said(err))
+	}
+	return nil
+}
+
+// number is N of a snapshot dataset@SUNWzoneN, 0 for any other.
+func number(snapshot string) int {
+	_, snap, _ := strings.Cut(snapshot, "@")
+	digits, ok := strings.CutPrefix(snap, snapshotPrefix)
+	n, err := strconv.Atoi(digits)
+	if !ok || err != nil || n < 0 {
+		return 0
+	}
+	return n
+}
+
+func highest(snapshots []zfs.SnapshotInfo) int {
+	top := 0
+	for _, s := range snapshots {
+		top = max(top, number(s.Name))
+	}
+	return top
+}
+
+// stateStatus is the exit status that programs have come to know for a state
+// that could not be written.
+func stateStatus(err error) int {
+	for _, known := range []struct {
+		reason error
+		status int
+	}{
+		{store.ErrIndex, 25}, {store.ErrLock, 26}, {store.ErrFileSystem, 15}, {store.ErrPermission, 13},
+	} {
+		if errors.Is(err, known.reason) {
+			return known.status
+		}
+	}
+	return 1
+}

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package lifecycle
+
+import (
+	"context"
+	"os"
+	"syscall"
+
+	"zones/internal/zone"
+)
+
+// A step is one part of a verb that changes something. A verb that is
+// interrupted between two steps, or in one, leaves a state that the next verb
+// can go on from.
+type step struct {
+	name string
+	do   func(ctx context.Context) error
+}
+
+// killEnv names a step, as VERB.STEP, before which zoneadm kills itself: so
+// tests visit every place in which it can be cut off.
+const killEnv = "_ZONEADM_KILL_BEFORE"
+
+// walk carries out the steps of a verb in order until one fails.
+func walk(ctx context.Context, verb zone.Verb, steps []step) error {
+	kill := os.Getenv(killEnv)
+	for _, s := range steps {
+		if kill == verb.String()+"."+s.name {
+			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := s.do(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}

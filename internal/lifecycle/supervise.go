@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package lifecycle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"zones/internal/control"
+	"zones/internal/store"
+	"zones/internal/zone"
+)
+
+// operations is what the supervisor is asked for by each verb that it serves.
+var operations = map[zone.Verb]control.Op{
+	zone.ReadyUp: control.OpReady, zone.Boot: control.OpBoot, zone.ForceBoot: control.OpForceBoot,
+	zone.Reboot: control.OpReboot, zone.Halt: control.OpHalt, zone.Mount: control.OpMount,
+	zone.ForceMount: control.OpMount, zone.Unmount: control.OpUnmount,
+}
+
+// Start carries out a verb that makes a zone active: it verifies the zone and
+// asks its supervisor, with boot arguments if there are any.
+func (m *Manager) Start(ctx context.Context, name zone.Name, verb zone.Verb, args string) error {
+	if verb != zone.Unmount {
+		if err := m.Verify(ctx, name, verb); err != nil {
+			return err
+		}
+	}
+	err := m.ask(ctx, name, func(c *control.Conn) error {
+		return c.Do(ctx, operations[verb], args, m.Talk.Relay)
+	})
+	if errors.Is(err, errSaid) && verb.Calls() {
+		return About("call to zoneadmd failed")
+	}
+	return err
+}
+
+// Halt takes a zone down at once.
+func (m *Manager) Halt(ctx context.Context, name zone.Name) error {
+	return m.ask(ctx, name, func(c *control.Conn) error {
+		return c.Do(ctx, control.OpHalt, "", m.Talk.Relay)
+	})
+}
+
+// Shutdown asks the zone's init to end the zone and waits for that. With again
+// it is booted afterwards, with boot arguments.
+func (m *Manager) Shutdown(ctx context.Context, name zone.Name, again bool, args string) error {
+	return m.ask(ctx, name, func(c *control.Conn) error {
+		return c.Shutdown(ctx, again, args, m.Talk.Relay)
+	})
+}
+
+// ask connects to the zone's supervisor, starting one if need be, and has it
+// do something. What it refuses it says itself: the error is errSaid then.
+func (m *Manager) ask(ctx context.Context, name zone.Name, do func(*control.Conn) error) error {
+	conn, recovered, err := control.Starter{Locked: m.held()}.Connect(ctx, name)
+	var start *control.StartError
+	switch {
+	case errors.As(err, &start):
+		for _, line := range start.Lines {
+			m.Talk.Bare(line)
+		}
+		m.Talk.Relay("could not start zoneadmd")
+		return errSaid
+	case err != nil:
+		return m.lost(err)
+	}
+	defer conn.Close()
+	if recovered {
+		state, err := m.State(name)
+		if err == nil {
+			m.Talk.Bare(fmt.Sprintf("zone '%s': WARNING: zone is in state '%v', but zoneadmd does not appear "+
+				"to be available; restarted zoneadmd to recover.", name, state))
+		}
+	}
+	return m.lost(do(conn))
+}
+
+// lost turns the errors of a request into failures.
+func (m *Manager) lost(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, control.ErrFailed):
+		return errSaid
+	case errors.Is(err, control.ErrLost), errors.Is(err, control.ErrRefused), errors.Is(err, control.ErrNoSupervisor):
+		m.Talk.Relay(err.Error())
+		return errSaid
+	}
+	return err
+}
+
+// held reports whether an ancestor of this process holds the zone's lock.
+func (m *Manager) held() bool { return os.Getenv(store.LockHeldEnv) == "1" }
+
+// lock takes the zone's lock for a whole operation.
+func (m *Manager) lock(ctx context.Context, name zone.Name) (unlock func(), err error) {
+	l, err := m.Store.LockZone(ctx, name)
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	if err != nil {
+		return nil, About("another zoneadm may have an operation in progress.")
+	}
+	return func() { _ = l.Unlock() }, nil
+}

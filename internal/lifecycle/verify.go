@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package lifecycle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"zones/internal/config"
+	"zones/internal/delegns"
+	"zones/internal/schema"
+	"zones/internal/store"
+	"zones/internal/zfs"
+	"zones/internal/zone"
+)
+
+// defaultBrand is the brand of the global zone, and of zones that name none.
+const defaultBrand = "linux"
+
+// CheckBrand fails when a zone's configuration cannot be read or names no
+// brand.
+func (m *Manager) CheckBrand(name zone.Name) error {
+	cfg, _, err := m.Store.Load(name)
+	if err != nil {
+		return err
+	}
+	if cfg.Text(schema.Brand.Property) == "" {
+		return errors.New("no brand")
+	}
+	return nil
+}
+
+// Verify checks whether a zone can be used on this machine. Everything that is
+// wrong is said; any error makes the verb fail.
+func (m *Manager) Verify(ctx context.Context, name zone.Name, verb zone.Verb) error {
+	cfg, _, err := m.Store.Load(name)
+	if err != nil {
+		return subject(string(name), Reason(err))
+	}
+	state, err := m.State(name)
+	if err != nil {
+		return named("could not get state", Reason(err))
+	}
+	entry, err := m.Store.Lookup(name)
+	if err != nil {
+		return named("could not get zone path", Reason(err))
+	}
+	return m.verify(ctx, &subjectZone{name: name, cfg: cfg, entry: entry, state: state}, verb)
+}
+
+// subjectZone is the zone that a verb works on, as it was read at its start.
+type subjectZone struct {
+	name  zone.Name
+	cfg   *config.Config
+	entry store.Entry
+	state zone.State
+}
+
+func (z *subjectZone) path() string { return z.cfg.Text(schema.ZonePath.Property) }
+
+func (m *Manager) verify(ctx context.Context, z *subjectZone, verb zone.Verb) error {
+	if z.entry.Path != z.path() {
+		return bare("zonepath %s of the configuration of zone %s and %s of the index differ.",
+			z.path(), z.name, z.entry.Path)
+	}
+	failed := false
+	note := func(err error) {
+		if err != nil {
+			failed = true
+		}
+	}
+	if verb != zone.Attach && verb != zone.AttachUpdate {
+		note(m.verifyZonepath(z.name, m.Store.Root()+z.path(), verb, z.state))
+	}
+	if m.Store.Root() == "" {
+		note(m.verifyNetwork(z))
+	}
+	note(m.verifyMounts(ctx, z.cfg))
+	if m.Store.Root() == "" {
+		note(m.verifyControls(z.cfg))
+		note(m.verifyDatasets(ctx, z))
+	}
+	if verb != zone.Mount && verb != zone.ForceMount {
+		note(m.verifyPrivileges(z.cfg))
+	}
+	if !failed {
+		return nil
+	}
+	return &Failure{Form: Plain, Text: fmt.Sprintf("zone %s failed to verify", z.name)}
+}
+
+// verifyDatasets checks that each dataset can be delegated and that this
+// machine can delegate.
+func (m *Manager) verifyDatasets(ctx context.Context, z *subjectZone) error {
+	all := z.cfg.All(schema.DatasetResource)
+	if len(all) == 0 {
+		return nil
+	}
+	var failed error
+	if err := delegation(); err != nil {
+		m.Talk.Bare(fmt.Sprintf("could not verify zfs datasets: %v", err))
+		failed = errSaid
+		if errors.Is(err, zfs.ErrNoDevice) || errors.Is(err, zfs.ErrNoCommand) {
+			return failed
+		}
+	}
+	for _, res := range all {
+		name := res.Text(schema.DatasetName.Property)
+		if err := m.verifyDataset(ctx, name); err != nil {
+			m.Talk.Bare(fmt.Sprintf("could not verify zfs dataset %s: %s", name, zfs.Said(err)))
+			failed = errSaid
+		}
+	}
+	return failed
+}
+
+// delegation reports why this machine cannot delegate datasets at all.
+func delegation() error {
+	if err := zfs.Available(); err != nil {
+		return err
+	}
+	dev, err := delegns.Open()
+	if err != nil {
+		return err
+	}
+	defer dev.Close()
+	return zfs.Delegable()
+}
+
+var errInherited = errors.New("mountpoint cannot be inherited")
+
+func (m *Manager) verifyDataset(ctx context.Context, name string) error {
+	got, err := zfs.Get(ctx, name, zfs.PropType, "mountpoint", "mounted")
+	if err != nil {
+		return err
+	}
+	switch zfs.Type(got[zfs.PropType].Value) {
+	case zfs.Volume:
+		return nil
+	case zfs.Filesystem:
+	default:
+		return fmt.Errorf("it is a %s: delegate the file system that it belongs to", got[zfs.PropType].Value)
+	}
+	if got["mountpoint"].Inherited() {
+		return errInherited
+	}
+	return m.holdsRoot(name)
+}
+
+// holdsRoot fails when the dataset is, or contains, where a zone is installed.
+func (m *Manager) holdsRoot(name string) error {
+	mounted, err := zfs.MountTable()
+	if err != nil {
+		return err
+	}
+	var paths []string
+	for _, at := range mounted {
+		if within(at.Dataset, name) {
+			paths = append(paths, at.Path)
+		}
+	}
+	entries, err := m.Store.Index()
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if e.Name == zone.Global || e.State < zone.Incomplete {
+			continue
+		}
+		for _, p := range paths {
+			if within(e.Path, p) && onMount(e.Path, p, mounted) {
+				return fmt.Errorf("zone %s is installed in it, at %s: delegate another dataset", e.Name, e.Path)
+			}
+		}
+	}
+	return nil
+}
+
+// onMount reports whether path lies on the file system mounted at point and not
+// on another ZFS one mounted below it.
+func onMount(path, point string, mounted []zfs.Mounted) bool {
+	best := ""
+	for _, at := range mounted {
+		if within(path, at.Path) && len(at.Path) >= len(best) {
+			best = at.Path
+		}
+	}
+	return best == point
+}
+
+// verifyPrivileges checks that the names in limitpriv are privileges.
+func (m *Manager) verifyPrivileges(cfg *config.Config) error {
+	_, _, err := schema.LimitPriv.Read(cfg)
+	if err == nil {
+		return nil
+	}
+	var unknown *schema.PrivilegeError
+	if errors.As(err, &unknown) {
+		m.Talk.Bare(fmt.Sprintf("unknown privilege %q specified in the zone's privilege set", unknown.Name))
+	} else {
+		m.Talk.Bare(fmt.Sprintf("could not verify %s: %v", schema.LimitPriv.Name, err))
+	}
+	return errSaid
+}
