@@ -115,3 +115,37 @@ func TestOneHeader(t *testing.T) {
 		}
 	}
 }
+
+// TestVerbFiles finds the tables of verbs in the commands: an element's "run"
+// names the verb's function, and the function's file is named after it.
+func TestVerbFiles(t *testing.T) {
+	home := map[string]string{} // folder and function, to the file it is in
+	for _, f := range goFiles(t) {
+		for _, d := range f.Decls {
+			if fn, ok := d.(*ast.FuncDecl); ok && fn.Recv == nil {
+				home[filepath.Dir(f.path)+" "+fn.Name.Name] = filepath.Base(f.path)
+			}
+		}
+	}
+	for _, f := range goFiles(t) {
+		dir := filepath.Dir(f.path)
+		if f.test || !strings.HasPrefix(dir, "cmd/") {
+			continue
+		}
+		ast.Inspect(f.File, func(n ast.Node) bool {
+			pair, ok := n.(*ast.KeyValueExpr)
+			if !ok {
+				return true
+			}
+			key, _ := pair.Key.(*ast.Ident)
+			fn, _ := pair.Value.(*ast.Ident)
+			if key == nil || key.Name != "run" || fn == nil {
+				return true
+			}
+			if file := home[dir+" "+fn.Name]; file != strings.ToLower(fn.Name)+".go" {
+				t.Errorf("%s: the verb %s is in %q: put it into %s.go", dir, fn.Name, file, strings.ToLower(fn.Name))
+			}
+			return true
+		})
+	}
+}
