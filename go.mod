@@ -5,6 +5,7 @@ go 1.24.0
 require (
 	github.com/google/go-containerregistry v0.20.7
 	github.com/klauspost/compress v1.18.5
+	github.com/peterh/liner v1.2.2
 	github.com/schollz/progressbar/v3 v3.18.0
 	github.com/ulikunitz/xz v0.5.17
 	golang.org/x/sys v0.41.0
@@ -16,6 +17,7 @@ require (
 	github.com/docker/cli v29.0.3+incompatible // indirect
 	github.com/docker/distribution v2.8.3+incompatible // indirect
 	github.com/docker/docker-credential-helpers v0.9.3 // indirect
+	github.com/mattn/go-runewidth v0.0.16 // indirect
 	github.com/mitchellh/colorstring v0.0.0-20190213212951-d06e56a500db // indirect
 	github.com/mitchellh/go-homedir v1.1.0 // indirect
 	github.com/opencontainers/go-digest v1.0.0 // indirect

@@ -117,6 +117,14 @@ type Config struct {
 	Zone *Resource // the zone's own properties, of type schema.Global
 
 	resources []*Resource // in the order of their creation; never of a Computed type
+	index     map[mark][]*Resource
+}
+
+// A mark is a text that a property has; the index finds resources by it, for
+// those properties that Find was asked about.
+type mark struct {
+	prop *schema.Property
+	text string
 }
 
 // New makes an empty configuration of the zone name.
@@ -197,13 +205,47 @@ func (c *Config) stored(t *schema.Resource) *Resource {
 	return nil
 }
 
+// Find returns the stored resources whose property has a text. Resources must
+// not be changed after they were added once Find is used.
+func (c *Config) Find(p *schema.Property, text string) []*Resource {
+	all := mark{prop: p, text: indexed}
+	if c.index[all] == nil {
+		if c.index == nil {
+			c.index = map[mark][]*Resource{}
+		}
+		c.index[all] = []*Resource{nil}
+		for _, r := range c.resources {
+			if r.Type == p.Resource {
+				m := mark{p, r.Text(p)}
+				c.index[m] = append(c.index[m], r)
+			}
+		}
+	}
+	return c.index[mark{p, text}]
+}
+
+// indexed marks that a property is in the index. No property has this text.
+const indexed = "\x00indexed"
+
 // Add appends a resource.
-func (c *Config) Add(r *Resource) { c.resources = append(c.resources, r) }
+func (c *Config) Add(r *Resource) {
+	c.resources = append(c.resources, r)
+	if c.index == nil {
+		return
+	}
+	for _, p := range r.Type.Props {
+		if c.index[mark{p, indexed}] != nil {
+			m := mark{p, r.Text(p)}
+			c.index[m] = append(c.index[m], r)
+		}
+	}
+}
 
 // Remove takes a resource out, by identity. Removing one that is not there
 // changes nothing.
 func (c *Config) Remove(r *Resource) {
 	c.resources = slices.DeleteFunc(c.resources, func(x *Resource) bool { return x == r })
+	c.index = nil
 }
 
 // Clone is a deep copy.
@@ -240,4 +282,10 @@ func (c *Config) ofType(t *schema.Resource) []*Resource {
 		}
 	}
 	return all
+}
+
+// RemoveAll takes all stored resources of a type out.
+func (c *Config) RemoveAll(t *schema.Resource) {
+	c.resources = slices.DeleteFunc(c.resources, func(x *Resource) bool { return x.Type == t })
+	c.index = nil
 }

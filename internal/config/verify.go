@@ -5,7 +5,6 @@ package config
 import (
 	"errors"
 	"fmt"
-	"slices"
 
 	"zones/internal/schema"
 	"zones/internal/zone"
@@ -24,8 +23,12 @@ type Facts interface {
 // Brand is what a brand rules about configurations.
 type Brand struct {
 	SharedOnly bool // exclusive ip-type is not for this brand
-	// Privileges, named as in limitpriv.
-	Default, Required, Prohibited []string
+	// Forbids reports whether its zones cannot have such a resource; nil for none.
+	Forbids func(*schema.Resource) bool
+	// Privileges gives those that its zones have by default, must have and
+	// cannot have, named as in limitpriv, by whether they have a network stack
+	// of their own; nil when it does not care.
+	Privileges func(exclusive bool) (byDefault, required, prohibited []string)
 	// Check is the brand's own check; its error is shown to the administrator
 	// as it is. Nil when the brand has none.
 	Check func(*Config) error
@@ -67,6 +70,11 @@ func (c *Config) Verify(f Facts) Report {
 		return Report{append(r.Messages, string(c.Name())+": "+msg), "", true}
 	}
 	c.verifyIDs(&r)
+	for _, t := range schema.Resources {
+		if brand.Forbids != nil && brand.Forbids(t) && c.First(t) != nil {
+			r.fail(SettingsConflict, "%s resources cannot be had with brand %s.", t.Name, c.Text(schema.Brand.Property))
+		}
+	}
 	c.verifyFS(&r)
 	c.verifyNet(&r, f)
 	c.verifyRctls(&r)
@@ -88,7 +96,7 @@ func (c *Config) stops(b Brand) string {
 	if errors.As(err, &bad) {
 		return bad.Error()
 	}
-	if name := privilegeMissing(list, b); name != "" {
+	if name := c.privilegeFault(list, b); name != "" {
 		return (&schema.PrivilegeError{Name: name}).Error()
 	}
 	if _, set, err := schema.HostID.Read(c); set && err != nil {
@@ -100,32 +108,28 @@ func (c *Config) stops(b Brand) string {
 	return ""
 }
 
-// privilegeMissing names a privilege that the list lacks and the brand
-// requires, or that it has and the brand prohibits.
-func privilegeMissing(list []schema.Privilege, b Brand) string {
-	if len(list) == 0 {
+// privilegeFault names a privilege that the list lacks and the brand requires,
+// or that it has and the brand prohibits.
+func (c *Config) privilegeFault(list []schema.Privilege, b Brand) string {
+	if len(list) == 0 || b.Privileges == nil {
 		return ""
 	}
-	if !slices.ContainsFunc(list, func(p schema.Privilege) bool { return !p.Linux }) {
-		return "" // capabilities of Linux neither give nor take what a brand asks for
-	}
+	byDefault, required, prohibited := b.Privileges(c.Exclusive())
 	has := func(name string) bool {
 		found := false
 		for _, p := range list {
-			all := p.Name == "all" || p.Name == schema.DefaultPrivileges && slices.Contains(b.Default, name) ||
-				p.Name == "basic" && slices.Contains(schema.BasicPrivileges, name)
-			if !p.Linux && (p.Name == name || all) {
+			if !p.Linux && p.Covers(name, byDefault) {
 				found = !p.Remove
 			}
 		}
 		return found
 	}
-	for _, name := range b.Required {
+	for _, name := range required {
 		if !has(name) {
 			return name
 		}
 	}
-	for _, name := range b.Prohibited {
+	for _, name := range prohibited {
 		if has(name) {
 			return name
 		}

@@ -6,8 +6,8 @@ import "strings"
 
 // Administrators of the zone.
 var (
-	AdminUser  = required("user", text, "The account.", limit(31), from(Users), at(AtEnd))
-	AdminAuths = required("auths", authorizations, "What the account may do, with commas between.", at(AtEnd))
+	AdminUser  = required("user", text, "The account.", limit(31), from(Users), at(AtEnd), matches)
+	AdminAuths = required("auths", authorizations, "What the account may do, with commas between.", at(AtEnd), ignored)
 )
 
 // AdminResource gives an account rights over the zone.

@@ -9,9 +9,9 @@ import (
 
 // Comments on the zone, and what brands are told.
 var (
-	AttrName  = required("name", text, "The name.", limit(255), at(AtEnd))
-	AttrType  = required("type", attrType, "The type of the value.", at(AtEnd), saysOf("invalid attr type '%s'"))
-	AttrValue = required("value", text, "The value.", limit(2047), at(AtEnd))
+	AttrName  = required("name", text, "The name.", limit(255), at(AtEnd), matches)
+	AttrType  = required("type", attrType, "The type of the value.", at(AtEnd), matches, saysOf("invalid attr type '%s'"))
+	AttrValue = required("value", text, "The value.", limit(2047), at(AtEnd), matches)
 )
 
 // AttrResource is a named value that means nothing to the system.

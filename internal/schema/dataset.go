@@ -6,9 +6,9 @@ import "strings"
 
 // Delegated datasets.
 var (
-	DatasetName = required("name", dataset, "The dataset to delegate.", from(Datasets), at(AtVerify),
+	DatasetName = required("name", dataset, "The dataset to delegate.", from(Datasets), at(AtVerify), matches,
 		says(func(_, prop, _ string, _ error) string { return "dataset: " + prop + " invalid" }))
-	DatasetAlias = optional("alias", datasetAlias, "The name that the zone sees it under.", canClear, quiet)
+	DatasetAlias = optional("alias", datasetAlias, "The name that the zone sees it under.", canClear, quiet, matches)
 )
 
 // DatasetResource is a dataset that the zone administers itself.

@@ -4,7 +4,7 @@ package schema
 
 // Devices of the host that the zone sees.
 var (
-	DeviceMatch    = required("match", text, "The path of the device, or a shell pattern.", limit(1023), from(Paths))
+	DeviceMatch    = required("match", text, "The path of the device, or a shell pattern.", limit(1023), from(Paths), matches)
 	DeviceProperty = composites("property", "net-attr", "Further properties, for the brand to interpret.",
 		nameValueFields, nameValue, sampleNameValue, quiet)
 )

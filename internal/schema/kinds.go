@@ -111,6 +111,9 @@ func canClear(p *Property) { p.CanClear = true }
 func quiet(p *Property)    { p.Quiet = true }
 func bare(p *Property)     { p.Bare = true }
 func need(p *Property)     { p.Required = true }
+func ignored(p *Property)  { p.Match = Ignored }
+func selects(p *Property)  { p.Match = Selects }
+func matches(p *Property)  { p.Match = Matches }
 
 func element(name string, attrs ...string) option {
 	return func(p *Property) { p.Element, p.Attrs, p.Attr = name, attrs, "" }

@@ -31,9 +31,9 @@ var CappedMemoryResource = resource(Resource{
 
 // Security flags.
 var (
-	SecurityFlagsDefault = optional("default", secFlags, "The flags that processes start with.", canClear, at(AtEnd))
-	SecurityFlagsLower   = optional("lower", secFlags, "The flags that no process can drop.", canClear, at(AtEnd))
-	SecurityFlagsUpper   = optional("upper", secFlags, "The flags that no process can exceed.", canClear, at(AtEnd))
+	SecurityFlagsDefault = optional("default", secFlags, "The flags that processes start with.", canClear, ignored, at(AtEnd))
+	SecurityFlagsLower   = optional("lower", secFlags, "The flags that no process can drop.", canClear, ignored, at(AtEnd))
+	SecurityFlagsUpper   = optional("upper", secFlags, "The flags that no process can exceed.", canClear, ignored, at(AtEnd))
 )
 
 // SecurityFlagsResource holds the security flags of the zone's processes.

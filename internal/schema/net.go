@@ -5,16 +5,16 @@ package schema
 // Network interfaces of the zone.
 var (
 	NetAddress = optional("address", addressKind, "The address of the zone on this link, with shared ip-type.",
-		saysAddress)
+		saysAddress, matches)
 	NetAllowedAddress = optional("allowed-address", addressesKind,
-		"The address that the zone may use on this link, with exclusive ip-type.", saysAddress)
-	NetPhysical = required("physical", linkName, "The network link.", from(Links),
+		"The address that the zone may use on this link, with exclusive ip-type.", saysAddress, selects)
+	NetPhysical = required("physical", linkName, "The network link.", from(Links), matches,
 		saysOf("%s: invalid physical interface name"))
-	NetDefrouter = optional("defrouter", routerKind, "The default router.", saysAddress)
+	NetDefrouter = optional("defrouter", routerKind, "The default router.", saysAddress, selects)
 	NetGlobalNIC = optional("global-nic", text, "The link of the host over which the zone's link is made at boot.",
-		limit(31), quiet, from(Links))
-	NetMACAddr  = optional("mac-addr", text, "The hardware address of the zone's link.", limit(31), quiet)
-	NetVLANID   = optional("vlan-id", text, "The VLAN of the zone's link.", limit(15), quiet)
+		limit(31), quiet, canClear, selects, from(Links))
+	NetMACAddr  = optional("mac-addr", text, "The hardware address of the zone's link.", limit(31), quiet, canClear, selects)
+	NetVLANID   = optional("vlan-id", text, "The VLAN of the zone's link.", limit(15), quiet, canClear, selects)
 	NetProperty = composites("property", "net-attr", "Further properties, for the brand to interpret.",
 		nameValueFields, nameValue, sampleNameValue, quiet)
 )

@@ -19,6 +19,24 @@ type Privilege struct {
 // DefaultPrivileges is the element that stands for what the brand gives.
 const DefaultPrivileges = "default"
 
+// Covers reports whether the element means the privilege: its own name, all,
+// or a set that the name is in. The default set is the basic one and what the
+// brand adds.
+func (p Privilege) Covers(name string, byDefault []string) bool {
+	switch p.Name {
+	case name, "all":
+		return true
+	case "basic":
+		return has(basicPrivileges, name)
+	case DefaultPrivileges:
+		return has(basicPrivileges, name) || has(byDefault, name)
+	}
+	return false
+}
+
+var basicPrivileges = strings.Fields(`file_link_any file_read file_write net_access proc_exec proc_fork proc_info
+	proc_secflags proc_session`)
+
 // illumosPrivileges are the privileges of illumos, but "zone".
 var illumosPrivileges = strings.Fields(`all basic none
 	contract_event contract_identity contract_observer cpc_cpu dax_access dtrace_kernel dtrace_proc dtrace_user

@@ -9,7 +9,7 @@ import (
 
 // Resource controls.
 var (
-	RctlName = required("name", rctlName, "The name of the resource control.", from(Rctls),
+	RctlName = required("name", rctlName, "The name of the resource control.", from(Rctls), matches,
 		saysOf("'%s' is not a valid zone rctl name."))
 	RctlValue = composites("value", "rctl-value", "A limit, with who may change it and what happens at it.",
 		[]Field{{Name: "priv"}, {Name: "limit"}, {Name: "action"}}, rctlValue,
@@ -53,6 +53,19 @@ var rctlName = Kind[string]{
 		return s, nil
 	},
 	sample: func(r *Rand) string { return "zone." + strings.Trim(sampleWord(r), digits) + "-x" },
+}
+
+// RctlNames lists the resource controls that aliases stand for.
+func RctlNames() []string {
+	var names []string
+	for _, r := range append([]*Resource{Global}, Resources...) {
+		for _, p := range r.Props {
+			if p.Alias != nil {
+				names = append(names, p.Alias.Rctl)
+			}
+		}
+	}
+	return names
 }
 
 // CheckItem is Check for a composite value.

@@ -87,6 +87,17 @@ const (
 	AtVerify
 )
 
+// Match says what becomes of a property as a qualifier, in "select fs dir=/data".
+type Match int
+
+// The degrees.
+const (
+	NoQualifier Match = iota // refused
+	Ignored                  // taken and not compared
+	Selects                  // compared by select and remove
+	Matches                  // compared by info as well
+)
+
 // Source says where completion finds values that no declaration can list.
 type Source int
 
@@ -131,6 +142,7 @@ type Property struct {
 	Required bool
 	CanClear bool
 	Quiet    bool    // info prints nothing, not "not specified", when unset
+	Match    Match   // what a qualifier of this name does
 	Bare     bool    // export writes the value without quotes
 	Default  string  // what an unset property reads as
 	Fields   []Field // of Composites

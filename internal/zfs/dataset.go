@@ -147,6 +147,15 @@ func Children(ctx context.Context, name string) ([]string, error) {
 	return all, nil
 }
 
+// Names lists the file systems and volumes of all imported pools.
+func Names(ctx context.Context) ([]string, error) {
+	out, err := run(ctx, "", "list", "-H", "-t", "filesystem,volume", "-o", "name")
+	if err != nil {
+		return nil, err
+	}
+	return lines(out), nil
+}
+
 // A Snapshot's name, its clones and the order of its making.
 type SnapshotInfo struct {
 	Name   string // dataset@snap
