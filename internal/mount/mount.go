@@ -23,6 +23,7 @@ type Tree struct {
 	// HostSys shows the host's /sys, read-only, for a container that shares the
 	// host's network and so cannot have one of its own.
 	HostSys bool
+	Files   []File
 }
 
 // An Entry is one file system of the tree.
@@ -32,6 +33,14 @@ type Entry struct {
 	Target  string   // absolute path inside
 	Options []string // "ro", "nosuid", "key=value", ...
 	Mapped  bool     // ids on disk are those of the container
+	Check   string   // device to be checked before the mount; empty for none
+}
+
+// A File is one that is written into the root before the container starts, as
+// far as the root lets it: what stands in the way stays.
+type File struct {
+	Path string // absolute, inside
+	Data []byte
 }
 
 // Bind is the type of an entry that shows a folder or file of the host.
@@ -90,6 +99,9 @@ func (t *Tree) Build(stage string, userns *os.File, base int) error {
 	b := &builder{root: root, top: top, userns: userns, base: base}
 	if err := b.standard(t); err != nil {
 		return err
+	}
+	for _, f := range t.Files {
+		b.write(f)
 	}
 	for _, e := range t.Entries {
 		if err := b.mount(e); err != nil {
@@ -209,6 +221,32 @@ func (b *builder) makeIn(at int, parents []string, name string) error {
 		return err
 	}
 	return nil
+}
+
+// write puts a file into the root. It replaces what has the name rather than
+// opening it, as that may be anything.
+func (b *builder) write(f File) {
+	dir, leaf := splitPath(f.Path)
+	if b.makeDir(dir) != nil {
+		return
+	}
+	parent, err := unix.Openat2(int(b.root.Fd()), dir, &unix.OpenHow{Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC,
+		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS})
+	if err != nil {
+		return
+	}
+	defer unix.Close(parent)
+	temp := "." + leaf + ".new"
+	_ = unix.Unlinkat(parent, temp, 0)
+	fd, err := unix.Openat(parent, temp, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o644)
+	if err != nil {
+		return
+	}
+	_, err = unix.Write(fd, f.Data)
+	unix.Close(fd)
+	if err != nil || unix.Renameat(parent, temp, parent, leaf) != nil {
+		_ = unix.Unlinkat(parent, temp, 0)
+	}
 }
 
 // OpenRoot opens the folder that becomes a container's root. No component of
