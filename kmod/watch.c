@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Delegation namespaces - noticing that user namespaces died.
+ *
+ * The kernel tells nobody that the last user of a user namespace is gone: the
+ * references that we and the consumers have keep it from being freed, and
+ * dropping a reference is no event.  So we look at the count; but only of those
+ * namespaces that somebody waits for: that nobody holds (then it is us who
+ * wait, to clean up), or whose descriptor is being polled.  When there are
+ * none, nothing runs.
+ */
+#include "core.h"
+
+#include <linux/dcache.h>
+#include <linux/workqueue.h>
+#include "compat.h"
+
+#define WATCH_PERIOD	(HZ / 3)
+
+static void watch_look(struct work_struct *work);
+
+static DEFINE_SPINLOCK(dn_watch_lock);
+static LIST_HEAD(watched);		/* dn_watch_lock */
+static DECLARE_DELAYED_WORK(watch_work, watch_look);
+
+/*
+ * Is an attached user namespace referenced by nobody but us?  We have a file,
+ * which is one reference however many files there are (they share an inode),
+ * hence the second look at whether there are other files; and what consumers
+ * have.  The count is read again because a descriptor may have turned into a
+ * process in between.
+ */
+static bool userns_dead(const struct dn_attach *a)
+{
+	unsigned int ours = 1 + dn_consumer_refs(a);
+	const struct file *file = a->to.file;
+
+	if (compat_userns_count(a->to.userns) > ours)
+		return false;
+	smp_rmb();	/* in this order: a process goes after its file came */
+	if (d_count(file->f_path.dentry) > 1 || file_count(file) > 1)
+		return false;
+	smp_rmb();
+	return compat_userns_count(a->to.userns) <= ours;
+}
+
+static struct dn_ns *deepest_first(struct dn_ns *ns)
+{
+	struct rb_node *child;
+
+	while ((child = rb_first(&ns->children)))
+		ns = rb_entry(child, struct dn_ns, of_parent);
+	return ns;
+}
+
+static bool reap_one(struct dn_ns *ns)
+{
+	struct dn_attach *a, *next;
+	bool found = false;
+
+	list_for_each_entry_safe_reverse(a, next, &ns->attached, of_ns) {
+		if (userns_dead(a)) {
+			dn_attach_drop(a);
+			found = true;
+		}
+	}
+	if (found && !ns->nr_attached && !ns->holders)
+		dn_ns_destroy(ns);
+	return found;
+}
+
+/**
+ * dn_reap() - detach what died in a namespace and below it, deepest first.
+ * @ns: the namespace, alive; it is dead afterwards when nothing keeps it.
+ *
+ * Descendants count: what is attached there keeps the user namespaces above
+ * it from being seen as dead.
+ *
+ * Return: whether anything had died.
+ */
+bool dn_reap(struct dn_ns *ns)
+{
+	struct dn_ns *n, *parent;
+	struct rb_node *next;
+	bool found = false, last;
+
+	lockdep_assert_held(&dn_lock);
+	n = deepest_first(ns);
+	do {
+		last = n == ns;
+		parent = n->parent;
+		next = last ? NULL : rb_next(&n->of_parent);
+		found |= reap_one(n);
+		n = next ? deepest_first(rb_entry(next, struct dn_ns, of_parent)) : parent;
+	} while (!last);
+	return found;
+}
+
+static bool watch_add(struct dn_ns *ns)
+{
+	bool added = false;
+
+	spin_lock(&dn_watch_lock);
+	if (list_empty(&ns->watch)) {
+		dn_ns_get(ns);
+		list_add_tail(&ns->watch, &watched);
+		added = true;
+	}
+	spin_unlock(&dn_watch_lock);
+	return added;
+}
+
+/**
+ * dn_watch() - look at a namespace from now on, as long as somebody waits.
+ * @ns: the namespace; the caller has a reference.
+ */
+void dn_watch(struct dn_ns *ns)
+{
+	if (watch_add(ns))
+		schedule_delayed_work(&watch_work, WATCH_PERIOD);
+}
+
+/* Takes the first off a list; NULL at its end.  The reference is the caller's. */
+static struct dn_ns *watch_take(struct list_head *list)
+{
+	struct dn_ns *ns;
+
+	spin_lock(&dn_watch_lock);
+	ns = list_first_entry_or_null(list, struct dn_ns, watch);
+	if (ns)
+		list_del_init(&ns->watch);
+	spin_unlock(&dn_watch_lock);
+	return ns;
+}
+
+static void watch_look(struct work_struct *work)
+{
+	bool found = false, keep, any = false;
+	LIST_HEAD(todo);
+	struct dn_ns *ns;
+
+	spin_lock(&dn_watch_lock);
+	list_splice_init(&watched, &todo);
+	spin_unlock(&dn_watch_lock);
+	while ((ns = watch_take(&todo))) {
+		mutex_lock(&dn_lock);
+		if (!ns->dead)
+			found |= dn_reap(ns);
+		keep = !ns->dead && ns->nr_attached && (!ns->holders || wq_has_sleeper(&ns->wait));
+		mutex_unlock(&dn_lock);
+		if (keep)
+			any |= watch_add(ns);
+		dn_ns_put(ns);
+		cond_resched();
+	}
+	/* One death may make another one visible, once our file is closed. */
+	if (any || found)
+		schedule_delayed_work(&watch_work, found ? HZ / 50 : WATCH_PERIOD);
+}
+
+/* For the module's exit, when there are no namespaces. */
+void dn_watch_stop(void)
+{
+	struct dn_ns *ns;
+
+	cancel_delayed_work_sync(&watch_work);
+	while ((ns = watch_take(&watched)))
+		dn_ns_put(ns);
+}

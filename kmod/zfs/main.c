@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Delegation of ZFS - the consumer "zfs": datasets are handed to user
+ * namespaces through the two functions that the Solaris porting layer of
+ * OpenZFS (spl.ko, GPL) exports for it.
+ *
+ * These want a descriptor of the current task for the user namespace, and the
+ * credentials of the host's root.  So each call is made by a worker of the
+ * kernel: it has descriptors however many the caller may have or be in the
+ * middle of losing, and no other thread of the caller sees ours.
+ */
+#include "zfs.h"
+
+#include <linux/cred.h>
+#include <linux/errno.h>
+#include <linux/fdtable.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/module.h>
+#include <linux/namei.h>
+#include <linux/sched/task.h>
+#include <linux/workqueue.h>
+#include "name.h"
+
+/* Of spl.ko.  Both return errnos that are positive, as Solaris does. */
+extern int zone_dataset_attach(struct cred *cred, const char *dataset, int userns_fd);
+extern int zone_dataset_detach(struct cred *cred, const char *dataset, int userns_fd);
+
+static bool allow_unsafe;
+module_param(allow_unsafe, bool, 0644);
+MODULE_PARM_DESC(allow_unsafe, "delegate with a version of OpenZFS that is known to be unsafe");
+
+/**
+ * struct zfs_call - one thing that the worker does.
+ * @work: the worker's.
+ * @fn:   attach or detach; NULL to look whether a pool exists.
+ * @name: the dataset, or the pool.
+ * @file: the user namespace.
+ * @err:  out: the result, negative.
+ */
+struct zfs_call {
+	struct work_struct work;
+	int (*fn)(struct cred *cred, const char *dataset, int userns_fd);
+	const char *name;
+	struct file *file;
+	int err;
+};
+
+static struct workqueue_struct *worker;
+static struct cred *root_cred;
+static bool version_safe;
+
+static void call_in_worker(struct work_struct *work)
+{
+	struct zfs_call *call = container_of(work, struct zfs_call, work);
+	int fd = get_unused_fd_flags(O_CLOEXEC);
+
+	if (fd < 0) {
+		call->err = fd;
+		return;
+	}
+	fd_install(fd, get_file(call->file));
+	call->err = -call->fn(root_cred, call->name, fd);
+	close_fd(fd);
+}
+
+#define KSTAT_DIR	"/proc/spl/kstat/zfs"
+
+/* A pool that is imported has a directory of statistics. */
+static void look_in_worker(struct work_struct *work)
+{
+	struct zfs_call *call = container_of(work, struct zfs_call, work);
+	char *name = kasprintf(GFP_KERNEL, KSTAT_DIR "/%s", call->name);
+	struct path path;
+
+	if (!name) {
+		call->err = -ENOMEM;
+		return;
+	}
+	call->err = kern_path(name, LOOKUP_DIRECTORY, &path);
+	if (!call->err) {
+		path_put(&path);
+	} else if (call->err != -ENOMEM) {
+		/* Without the statistics of any pool nothing can be told. */
+		call->err = kern_path(KSTAT_DIR, LOOKUP_DIRECTORY, &path) ? 0 : -ENXIO;
+		if (call->err)
+			path_put(&path);
+	}
+	kfree(name);
+}
+
+static int zfs_call(struct zfs_call *call, work_func_t fn)
+{
+	INIT_WORK_ONSTACK(&call->work, fn);
+	queue_work(worker, &call->work);
+	flush_work(&call->work);
+	destroy_work_on_stack(&call->work);
+	return call->err;
+}
+
+static int zfs_validate(const char *name)
+{
+	struct zfs_call call = {};
+	char *pool;
+	int err;
+
+	if (!version_safe && !READ_ONCE(allow_unsafe))
+		return -EOPNOTSUPP;
+	if (!zfs_dataset_ok(name))
+		return -EILSEQ;
+	pool = kstrndup(name, strcspn(name, "/"), GFP_KERNEL);
+	if (!pool)
+		return -ENOMEM;
+	call.name = pool;
+	err = zfs_call(&call, look_in_worker);
+	kfree(pool);
+	return err;
+}
+
+static int zfs_attach(const char *name, const struct delegns_target *to)
+{
+	struct zfs_call call = { .fn = zone_dataset_attach, .name = name, .file = to->file };
+	int err = zfs_call(&call, call_in_worker);
+
+	/* The core knows what it has handed over: this was zfs-zone(8). */
+	return err == -EEXIST ? -EBUSY : err;
+}
+
+/*
+ * A descriptor's number is the only thing that a detach allocates, and there
+ * is one in all but a catastrophe; then it is worth waiting for, because what
+ * is not taken away stays accessible.
+ */
+static int zfs_detach(const char *name, const struct delegns_target *from)
+{
+	struct zfs_call call = { .fn = zone_dataset_detach, .name = name, .file = from->file };
+	int tries, err = -ENOMEM;
+
+	for (tries = 0; tries < 100; tries++) {
+		err = zfs_call(&call, call_in_worker);
+		if (err != -ENOMEM && err != -EMFILE)
+			break;
+		schedule_timeout_uninterruptible(HZ / 100);
+	}
+	return err;
+}
+
+struct delegns_consumer zfs_consumer = {
+	.name = "zfs",
+	.owner = THIS_MODULE,
+	/* An entry with the name, and a share of the user namespace's own. */
+	.charge = 384,
+	.userns_refs = 1,
+	.validate = zfs_validate,
+	.compare = zfs_dataset_compare,
+	.covers = zfs_dataset_covers,
+	.attach = zfs_attach,
+	.detach = zfs_detach,
+};
+
+/* The version of the modules that ours is linked to: they are built as one. */
+static const char *spl_version(void)
+{
+#ifdef CONFIG_MODULE_UNLOAD
+	const struct module_use *use;
+
+	list_for_each_entry(use, &THIS_MODULE->target_list, target_list)
+		if (!strcmp(use->target->name, "spl"))
+			return use->target->version;
+#endif
+	return NULL;
+}
+
+static int __init delegns_zfs_init(void)
+{
+	const char *version = spl_version();
+	int err;
+
+	version_safe = zfs_version_safe(version);
+	if (!version_safe)
+		pr_warn("OpenZFS %s is not safe to delegate with: 2.3.9, 2.4.4 or newer is%s\n",
+			version ?: "of unknown version",
+			allow_unsafe ? "; allow_unsafe is set" : " needed");
+	root_cred = prepare_kernel_cred(&init_task);
+	if (!root_cred)
+		return -ENOMEM;
+	err = -ENOMEM;
+	worker = alloc_ordered_workqueue("delegns_zfs", 0);
+	if (!worker)
+		goto err_cred;
+	err = delegns_register_consumer(&zfs_consumer);
+	if (err)
+		goto err_worker;
+	err = zfs_watch_start();
+	if (err)
+		goto err_consumer;
+	return 0;
+
+err_consumer:
+	delegns_unregister_consumer(&zfs_consumer);
+err_worker:
+	destroy_workqueue(worker);
+err_cred:
+	put_cred(root_cred);
+	return err;
+}
+
+static void __exit delegns_zfs_exit(void)
+{
+	zfs_watch_stop();
+	delegns_unregister_consumer(&zfs_consumer);
+	destroy_workqueue(worker);
+	put_cred(root_cred);
+}
+
+module_init(delegns_zfs_init);
+module_exit(delegns_zfs_exit);
+
+MODULE_ALIAS("delegns-consumer-zfs");
+MODULE_SOFTDEP("pre: zfs");
+MODULE_DESCRIPTION("Delegation namespaces: ZFS datasets");
+MODULE_AUTHOR("The Zones for Linux authors");
+MODULE_LICENSE("GPL");
