@@ -80,6 +80,7 @@ func (d *decoder) document(data []byte) (*config.Config, error) {
 		return nil, fmt.Errorf("root element %s, %s expected", name, schema.Global.Element)
 	}
 	c := config.New("")
+	c.Zone.Clear(schema.ZoneName.Property)
 	if err := d.attributes(c.Zone, root); err != nil {
 		return nil, err
 	}

@@ -107,7 +107,7 @@ func (s *Store) begin(ix *index, old zone.Name, p put, base Generation) (change,
 	}
 	doc, err := p.doc(func() int {
 		if gen != (Generation{}) {
-			if id := s.head(old).DebugID; id > 0 {
+			if id := (&header{store: s}).read(old).DebugID; id > 0 {
 				return id
 			}
 		}

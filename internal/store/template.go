@@ -124,11 +124,12 @@ const lookBack = 64
 
 // nextDebugID finds a debug id for a new zone. The caller holds the lock.
 func (s *Store) nextDebugID(ix *index) int {
+	h := &header{store: s}
 	highest, asked := 0, 0
 	for i := len(ix.lines) - 1; i >= 0 && asked < lookBack; i-- {
 		if l := ix.lines[i]; l.err == nil && l.entry.Name != zone.Global {
 			asked++
-			highest = max(highest, s.head(l.entry.Name).DebugID)
+			highest = max(highest, h.read(l.entry.Name).DebugID)
 		}
 	}
 	return highest + 1

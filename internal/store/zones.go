@@ -62,15 +62,16 @@ func (s *Store) IndexProblems() ([]*Error, error) {
 // Lookup finds the index entry of a zone, or fails for ErrNoZone. It does not
 // look for the XML file.
 func (s *Store) Lookup(name zone.Name) (Entry, error) {
-	return s.lookup(func(e Entry) bool { return e.Name == name })
+	return s.lookup(string(name)+":", func(Entry) bool { return true })
 }
 
 // LookupUUID finds the index entry with a UUID, or fails for ErrNoZone.
 func (s *Store) LookupUUID(u zone.UUID) (Entry, error) {
-	return s.lookup(func(e Entry) bool { return e.UUID == u && !u.IsZero() })
+	return s.lookup("", func(e Entry) bool { return e.UUID == u && !u.IsZero() })
 }
 
-func (s *Store) lookup(match func(Entry) bool) (Entry, error) {
+// lookup finds the first entry that matches and whose line begins so.
+func (s *Store) lookup(begin string, match func(Entry) bool) (Entry, error) {
 	s.settle()
 	data, err := s.readIndex()
 	if err != nil {
@@ -79,6 +80,9 @@ func (s *Store) lookup(match func(Entry) bool) (Entry, error) {
 	for data != "" {
 		var text string
 		text, data, _ = strings.Cut(data, "\n")
+		if !strings.HasPrefix(text, begin) {
+			continue
+		}
 		if l := parseLine(text); l.err == nil && match(l.entry) {
 			return l.entry, nil
 		}

@@ -33,10 +33,28 @@ func ParseUUID(s string) (UUID, error) {
 	if len(s) != 36 || s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-' {
 		return UUID{}, fmt.Errorf("malformed UUID %q", s)
 	}
-	if n, err := hex.Decode(u[:], []byte(strings.ReplaceAll(s, "-", ""))); err != nil || n != len(u) {
-		return UUID{}, fmt.Errorf("malformed UUID %q", s)
+	for i, at := range uuidBytes {
+		high, low := nibble(s[at]), nibble(s[at+1])
+		if high|low > 0xf {
+			return UUID{}, fmt.Errorf("malformed UUID %q", s)
+		}
+		u[i] = high<<4 | low
 	}
 	return u, nil
+}
+
+// uuidBytes is where each byte stands in the text form.
+var uuidBytes = [...]int{0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34}
+
+// nibble is the value of a hexadecimal digit, 0xff of anything else.
+func nibble(c byte) byte {
+	switch {
+	case '0' <= c && c <= '9':
+		return c - '0'
+	case 'a' <= c|0x20 && c|0x20 <= 'f':
+		return c | 0x20 - 'a' + 10
+	}
+	return 0xff
 }
 
 // IsZero reports whether u is no UUID.

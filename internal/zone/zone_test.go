@@ -41,7 +41,8 @@ func TestUUID(t *testing.T) {
 	if err != nil || back != u || u[6]>>4 != 4 {
 		t.Errorf("%v -> %v, %v", u, back, err)
 	}
-	for _, bad := range []string{"x", u.String() + "0", strings.Replace(u.String(), "-", "a", 1)} {
+	for _, bad := range []string{"x", u.String() + "0", strings.Replace(u.String(), "-", "a", 1),
+		"-" + u.String()[1:], u.String()[:35] + "-", u.String()[:35] + "g"} {
 		if _, err := ParseUUID(bad); err == nil {
 			t.Errorf("ParseUUID(%q) succeeded", bad)
 		}
