@@ -32,6 +32,10 @@ func (e *env) finish(err error) int {
 	if errors.As(err, &refused) {
 		return e.refused(refused)
 	}
+	var hook *lifecycle.HookError
+	if errors.As(err, &hook) {
+		return e.hookFailed(hook)
+	}
 	var failed *lifecycle.Failure
 	switch {
 	case errors.As(err, &failed):
@@ -41,6 +45,15 @@ func (e *env) finish(err error) int {
 		e.say.About("interrupted")
 	default:
 		e.say.About(err.Error())
+	}
+	return cli.ExitError
+}
+
+// hookFailed ends a verb whose brand's command failed: that has said why, but
+// leaves the usage to zoneadm.
+func (e *env) hookFailed(err *lifecycle.HookError) int {
+	if v := lookup(string(err.Hook)); v != nil && err.Usage() {
+		_, _ = io.WriteString(e.say.Err, v.usage())
 	}
 	return cli.ExitError
 }

@@ -77,6 +77,6 @@ func (e *env) installSource(v *verb, args []string) (src lifecycle.Source, err e
 	if len(chosen) == 0 && len(rest) > 0 {
 		src.Letter, src.Name, rest = 'g', rest[0], rest[1:]
 	}
-	src.Overlays = rest
+	src.Overlays, src.Args = rest, args
 	return src, nil
 }

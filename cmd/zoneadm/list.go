@@ -24,7 +24,7 @@ const (
 	asJSON
 )
 
-func list(_ context.Context, e *env, v *verb, args []string) error {
+func list(ctx context.Context, e *env, v *verb, args []string) error {
 	var filter lifecycle.Filter
 	forms := map[byte]bool{}
 	filter.Min = zone.Installed
@@ -74,7 +74,10 @@ func list(_ context.Context, e *env, v *verb, args []string) error {
 	if err != nil {
 		return err
 	}
-	return e.print(form, []lifecycle.Row{row})
+	if err := e.print(form, []lifecycle.Row{row}); err != nil {
+		return err
+	}
+	return e.zones.VerifyHook(ctx, e.zone, zone.List)
 }
 
 func (e *env) print(form listForm, rows []lifecycle.Row) error {

@@ -44,6 +44,7 @@ func (e *env) main(ctx context.Context, args []string) int {
 		return e.finish(&usageError{status: cli.ExitUsage})
 	}
 	e.zones = lifecycle.New(store.Open(e.root), e.say)
+	e.zones.Streams = lifecycle.Streams{In: e.in, Out: os.Stdout, Err: os.Stderr}
 	if err := e.selectZone(g); err != nil {
 		return e.finish(err)
 	}

@@ -10,11 +10,13 @@ import (
 )
 
 // sysboot tells the brand of a zone that does not boot by itself that the
-// system did. No brand has anything to do then, so the checks are all of it.
-func sysboot(_ context.Context, e *env, v *verb, args []string) error {
+// system did.
+func sysboot(ctx context.Context, e *env, v *verb, args []string) error {
 	if e.root != "" || len(args) > 0 {
 		return &usageError{status: cli.ExitUsage}
 	}
-	_, err := e.sanity(zone.SysBoot)
-	return err
+	if _, err := e.sanity(zone.SysBoot); err != nil {
+		return err
+	}
+	return e.zones.SysBoot(ctx, e.zone)
 }

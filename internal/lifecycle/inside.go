@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"zones/internal/brand"
 	"zones/internal/control"
 	"zones/internal/delegns"
 	"zones/internal/store"
@@ -46,7 +47,7 @@ func (m *Manager) ownRow() (Row, error) {
 	}
 	row := Row{
 		ID: info.ID, Active: true, Name: zone.Name(info.Name), State: zone.Running, Path: "/",
-		Brand: defaultBrand, Exclusive: ownNetwork(),
+		Brand: brand.Default, Exclusive: ownNetwork(),
 	}
 	if e, err := store.Open("").Lookup(row.Name); err == nil {
 		row.UUID = e.UUID

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"zones/internal/brand"
 	"zones/internal/image"
 	"zones/internal/zfs"
 	"zones/internal/zone"
@@ -30,6 +31,7 @@ type Source struct {
 	Packages []string // added to a release
 	Mirror   string   // of a release; empty for the host's own
 	NoHome   bool     // no file system of its own for the zonepath
+	Args     []string // all of the above as it was typed, for a brand's command
 	// Progress hears how far the unpacking is; nil for nobody.
 	Progress func(done, total int64)
 }
@@ -55,18 +57,23 @@ func (m *Manager) Install(ctx context.Context, name zone.Name, src Source) error
 	}
 	in := &install{m: m, z: z, src: src, path: z.path()}
 	defer in.close()
-	return walk(ctx, zone.Install, in.steps())
+	err = walk(ctx, zone.Install, in.steps())
+	var failed *HookError
+	if errors.As(err, &failed) && failed.retry() {
+		return in.startOver(context.WithoutCancel(ctx), err)
+	}
+	return err
 }
 
 // load reads what a verb works on.
 func (m *Manager) load(name zone.Name) (*subjectZone, error) {
-	cfg, _, err := m.Store.Load(name)
-	if err != nil {
-		return nil, subject(string(name), Reason(err))
-	}
 	entry, err := m.Store.Lookup(name)
 	if err != nil {
 		return nil, named("could not get zone path", Reason(err))
+	}
+	cfg, _, err := m.Store.Load(name)
+	if err != nil {
+		return nil, subject(string(name), Reason(err))
 	}
 	state, err := m.State(name)
 	if err != nil {
@@ -82,6 +89,7 @@ type install struct {
 	src    Source
 	path   string
 	opened []*image.Source
+	hooked bool // the brand installs by a command of its own
 }
 
 func (in *install) root() string { return filepath.Join(in.path, rootName) }
@@ -97,6 +105,7 @@ func (in *install) steps() []step {
 		{"unpack", in.unpack},
 		{"settle", in.settle},
 		{"installed", func(context.Context) error { return in.m.setState(in.z.name, zone.Installed) }},
+		{"post", in.post},
 	}
 }
 
@@ -109,6 +118,13 @@ func (in *install) close() {
 // open opens the sources before anything has been touched, so that a wrong
 // name leaves the zone configured.
 func (in *install) open(context.Context) error {
+	b, err := in.m.brandOf(in.z)
+	if err != nil {
+		return err
+	}
+	if _, in.hooked = b.Hook(brand.Install, "", ""); in.hooked {
+		return nil
+	}
 	if in.src.Letter == 0 {
 		if _, err := os.Lstat(filepath.Join(in.root())); err == nil {
 			return nil
@@ -187,7 +203,7 @@ func (in *install) dataset(ctx context.Context) error {
 // makeRoot makes the folder that the sources are unpacked into. A stream brings
 // its own.
 func (in *install) makeRoot(context.Context) error {
-	if in.receives() {
+	if in.hooked || in.receives() {
 		return nil
 	}
 	err := os.Mkdir(in.root(), 0o755)
@@ -206,6 +222,10 @@ func (in *install) receives() bool {
 }
 
 func (in *install) unpack(ctx context.Context) error {
+	if in.hooked {
+		_, err := in.m.hook(ctx, in.z, brand.Install, in.src.Args...)
+		return err
+	}
 	rest := in.opened
 	if in.receives() {
 		if err := in.receive(ctx, rest[0]); err != nil {
@@ -230,12 +250,37 @@ func (in *install) unpack(ctx context.Context) error {
 
 // settle leaves the root as other hosts and the next boot expect it.
 func (in *install) settle(context.Context) error {
+	if in.hooked {
+		return nil
+	}
 	_ = os.Remove(filepath.Join(in.path, detachedName))
 	_ = os.Remove(filepath.Join(in.path, attachedName))
 	if err := os.Chmod(in.root(), 0o755); err != nil {
 		return subject(in.root(), bareErr(err))
 	}
 	return nil
+}
+
+// post runs the brand's command for a zone that is installed. If that fails the
+// zone is not.
+func (in *install) post(ctx context.Context) error {
+	_, err := in.m.hook(ctx, in.z, brand.PostInstall, in.src.Args...)
+	if err != nil {
+		return errors.Join(err, in.m.setState(in.z.name, zone.Incomplete))
+	}
+	return nil
+}
+
+// startOver takes back an installation whose command asked for that.
+func (in *install) startOver(ctx context.Context, cause error) error {
+	if err := in.m.removeZonepath(ctx, in.path); err != nil {
+		in.m.Talk.Named("cleaning up zonepath failed", err)
+		return cause
+	}
+	if err := in.m.setState(in.z.name, zone.Configured); err != nil {
+		return err
+	}
+	return cause
 }
 
 // receive makes the zonepath's file system out of a snapshot or a stream. What

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"slices"
 
+	"zones/internal/brand"
 	"zones/internal/control"
 	"zones/internal/store"
 	"zones/internal/zone"
@@ -126,7 +127,7 @@ func (m *Manager) Row(name zone.Name) (Row, error) {
 }
 
 func globalRow(known []store.Summary) Row {
-	row := Row{Active: true, Name: zone.Global, State: zone.Running, Path: "/", Brand: defaultBrand}
+	row := Row{Active: true, Name: zone.Global, State: zone.Running, Path: "/", Brand: brand.Default}
 	for i := range known {
 		if known[i].Name == zone.Global {
 			row.UUID = known[i].UUID

@@ -9,6 +9,7 @@ package lifecycle
 
 import (
 	"errors"
+	"io"
 	"strings"
 
 	"zones/internal/control"
@@ -32,10 +33,16 @@ type Talker interface {
 type Manager struct {
 	Store *store.Store
 	Talk  Talker
-	// Held says that an ancestor of this process holds the zone's lock.
-	Held bool
+	// Streams are those of the commands of brands; the zero value is none.
+	Streams Streams
 
 	inside zone.Name // the zone this process runs in, "" for the host
+}
+
+// Streams are the standard streams of a program.
+type Streams struct {
+	In       io.Reader
+	Out, Err io.Writer
 }
 
 // New manages the zones of a store.

@@ -39,6 +39,9 @@ func (m *Manager) Start(ctx context.Context, name zone.Name, verb zone.Verb, arg
 
 // Halt takes a zone down at once.
 func (m *Manager) Halt(ctx context.Context, name zone.Name) error {
+	if err := m.VerifyHook(ctx, name, zone.Halt); err != nil {
+		return err
+	}
 	return m.ask(ctx, name, func(c *control.Conn) error {
 		return c.Do(ctx, control.OpHalt, "", m.Talk.Relay)
 	})

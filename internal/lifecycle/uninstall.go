@@ -7,13 +7,21 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"zones/internal/brand"
 	"zones/internal/control"
+	"zones/internal/zfs"
 	"zones/internal/zone"
 )
 
 // Uninstall removes what was installed. The configuration stays, and so do
 // delegated datasets and what fs resources name.
 func (m *Manager) Uninstall(ctx context.Context, name zone.Name) error {
+	if err := m.mend(ctx, name); err != nil {
+		return err
+	}
+	if err := m.VerifyHook(ctx, name, zone.Uninstall); err != nil {
+		return err
+	}
 	m.noteUninstall(ctx, name)
 	unlock, err := m.lock(ctx, name)
 	if err != nil {
@@ -29,13 +37,21 @@ func (m *Manager) Uninstall(ctx context.Context, name zone.Name) error {
 	}
 	return walk(ctx, zone.Uninstall, []step{
 		{"mounts", func(context.Context) error { return m.refuseMounts(filepath.Join(z.entry.Path, rootName)) }},
+		{"before", func(ctx context.Context) error {
+			_, err := m.hook(ctx, z, brand.PreUninstall)
+			return err
+		}},
 		{"incomplete", func(context.Context) error { return m.setState(name, zone.Incomplete) }},
 		{"remove", func(ctx context.Context) error {
+			if ran, err := m.hook(ctx, z, brand.Uninstall); ran || err != nil {
+				return err
+			}
 			if err := m.removeZonepath(ctx, z.entry.Path); err != nil {
 				return named("cleaning up zonepath failed", err)
 			}
 			return nil
 		}},
+		{"snapshots", func(ctx context.Context) error { return dropUnused(ctx, name) }},
 		{"configured", func(context.Context) error {
 			if _, err := m.Store.SetState(name, zone.Configured); err != nil {
 				return &Failure{Form: Named, Text: "could not reset state", Err: Reason(err), Status: stateStatus(err)}
@@ -43,6 +59,24 @@ func (m *Manager) Uninstall(ctx context.Context, name zone.Name) error {
 			return nil
 		}},
 	})
+}
+
+// dropUnused destroys snapshots that were made to clone this zone from when no
+// clone came of them.
+func dropUnused(ctx context.Context, name zone.Name) error {
+	if zfs.Available() != nil {
+		return nil
+	}
+	made, err := zfs.SnapshotsWith(ctx, forProp, string(name))
+	if err != nil {
+		return nil // a pool that is gone is no reason to keep the zone
+	}
+	for _, s := range made {
+		if len(s.Clones) == 0 {
+			_ = zfs.Destroy(ctx, s.Name)
+		}
+	}
+	return ctx.Err()
 }
 
 // noteUninstall has a supervisor that still serves the console's user say good

@@ -6,7 +6,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"slices"
 
+	"zones/internal/brand"
 	"zones/internal/config"
 	"zones/internal/delegns"
 	"zones/internal/schema"
@@ -15,38 +18,49 @@ import (
 	"zones/internal/zone"
 )
 
-// defaultBrand is the brand of the global zone, and of zones that name none.
-const defaultBrand = "linux"
-
 // CheckBrand fails when a zone's configuration cannot be read or names no
-// brand.
+// brand that is installed.
 func (m *Manager) CheckBrand(name zone.Name) error {
 	cfg, _, err := m.Store.Load(name)
 	if err != nil {
 		return err
 	}
-	if cfg.Text(schema.Brand.Property) == "" {
-		return errors.New("no brand")
-	}
-	return nil
+	_, err = brand.Find(m.Store.Root(), cfg.Text(schema.Brand.Property))
+	return err
 }
 
 // Verify checks whether a zone can be used on this machine. Everything that is
 // wrong is said; any error makes the verb fail.
 func (m *Manager) Verify(ctx context.Context, name zone.Name, verb zone.Verb) error {
-	cfg, _, err := m.Store.Load(name)
-	if err != nil {
-		return subject(string(name), Reason(err))
+	if err := m.mend(ctx, name); err != nil {
+		return err
 	}
-	state, err := m.State(name)
+	z, err := m.load(name)
 	if err != nil {
-		return named("could not get state", Reason(err))
+		return err
 	}
+	return m.verify(ctx, z, verb)
+}
+
+// mend deals with a move of the zone that was cut off, if there is one.
+func (m *Manager) mend(ctx context.Context, name zone.Name) error {
+	if _, err := os.Lstat(m.journalFile(name)); err != nil {
+		return nil
+	}
+	unlock, err := m.lock(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	// Whoever held the lock may have been the one that moves.
 	entry, err := m.Store.Lookup(name)
 	if err != nil {
 		return named("could not get zone path", Reason(err))
 	}
-	return m.verify(ctx, &subjectZone{name: name, cfg: cfg, entry: entry, state: state}, verb)
+	if err := m.recoverMove(ctx, name, entry.Path); err != nil {
+		return aboutf("a move was cut off, and could not be taken back: %v", err)
+	}
+	return nil
 }
 
 // subjectZone is the zone that a verb works on, as it was read at its start.
@@ -81,6 +95,8 @@ func (m *Manager) verify(ctx context.Context, z *subjectZone, verb zone.Verb) er
 		note(m.verifyControls(z.cfg))
 		note(m.verifyDatasets(ctx, z))
 	}
+	_, err := m.hook(ctx, z, brand.VerifyAdm, verb.String())
+	note(err)
 	if verb != zone.Mount && verb != zone.ForceMount {
 		note(m.verifyPrivileges(z.cfg))
 	}
@@ -189,17 +205,51 @@ func onMount(path, point string, mounted []zfs.Mounted) bool {
 	return best == point
 }
 
-// verifyPrivileges checks that the names in limitpriv are privileges.
+// verifyPrivileges checks limitpriv: each name must be a privilege, and the
+// brand has its say in which a zone must have and cannot have.
 func (m *Manager) verifyPrivileges(cfg *config.Config) error {
-	_, _, err := schema.LimitPriv.Read(cfg)
-	if err == nil {
+	list, set, err := schema.LimitPriv.Read(cfg)
+	var unknown *schema.PrivilegeError
+	switch {
+	case errors.As(err, &unknown):
+		m.Talk.Bare(fmt.Sprintf("unknown privilege %q specified in the zone's privilege set", unknown.Name))
+		return errSaid
+	case err != nil:
+		m.Talk.Bare(fmt.Sprintf("could not verify %s: %v", schema.LimitPriv.Name, err))
+		return errSaid
+	case !set || len(list) == 0:
 		return nil
 	}
-	var unknown *schema.PrivilegeError
-	if errors.As(err, &unknown) {
-		m.Talk.Bare(fmt.Sprintf("unknown privilege %q specified in the zone's privilege set", unknown.Name))
-	} else {
-		m.Talk.Bare(fmt.Sprintf("could not verify %s: %v", schema.LimitPriv.Name, err))
+	b, err := brand.Find(m.Store.Root(), cfg.Text(schema.Brand.Property))
+	if err != nil {
+		return err
 	}
-	return errSaid
+	byDefault, required, prohibited := b.Privileges(cfg.Exclusive())
+	var failed error
+	for _, name := range required {
+		if !granted(list, name, byDefault) {
+			m.Talk.Bare(fmt.Sprintf("required privilege %q is missing from the zone's privilege set", name))
+			failed = errSaid
+		}
+	}
+	for _, name := range prohibited {
+		if granted(list, name, byDefault) {
+			m.Talk.Bare(fmt.Sprintf("privilege %q is not permitted within the zone's privilege set", name))
+			failed = errSaid
+		}
+	}
+	return failed
+}
+
+// granted reports whether a list of privileges has one of illumos in the end:
+// later elements overrule earlier ones.
+func granted(list []schema.Privilege, name string, byDefault []string) bool {
+	has := false
+	for _, p := range list {
+		many := p.Name == "all" || p.Name == schema.DefaultPrivileges && slices.Contains(byDefault, name)
+		if !p.Linux && (p.Name == name || many) {
+			has = !p.Remove
+		}
+	}
+	return has
 }

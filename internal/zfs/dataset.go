@@ -109,10 +109,36 @@ func Unmount(ctx context.Context, name string) error {
 	return err
 }
 
-// Snapshot makes dataset@snap.
-func Snapshot(ctx context.Context, snapshot string) error {
-	_, err := run(ctx, snapshot, "snapshot", snapshot)
+// Snapshot makes dataset@snap with user properties as "name=value".
+func Snapshot(ctx context.Context, snapshot string, props ...string) error {
+	_, err := run(ctx, snapshot, append(options([]string{"snapshot"}, props), snapshot)...)
 	return err
+}
+
+// SnapshotsWith lists all snapshots of the machine whose user property has a
+// value.
+func SnapshotsWith(ctx context.Context, prop, value string) ([]SnapshotInfo, error) {
+	out, err := run(ctx, "", "list", "-H", "-t", "snapshot", "-o", "name,clones,"+prop)
+	if err != nil {
+		return nil, err
+	}
+	var all []SnapshotInfo
+	for _, line := range lines(out) {
+		f := strings.Split(line, "\t")
+		if len(f) != 3 || f[2] != value {
+			continue
+		}
+		all = append(all, snapshotInfo(f[0], f[1]))
+	}
+	return all, nil
+}
+
+func snapshotInfo(name, clones string) SnapshotInfo {
+	info := SnapshotInfo{Name: name}
+	if clones != "" && clones != "-" {
+		info.Clones = strings.Split(clones, ",")
+	}
+	return info
 }
 
 // Clone makes a file system out of a snapshot, with properties as
@@ -173,11 +199,7 @@ func Snapshots(ctx context.Context, name string) ([]SnapshotInfo, error) {
 	var all []SnapshotInfo
 	for _, line := range lines(out) {
 		snap, clones, _ := strings.Cut(line, "\t")
-		info := SnapshotInfo{Name: snap}
-		if clones != "" && clones != "-" {
-			info.Clones = strings.Split(clones, ",")
-		}
-		all = append(all, info)
+		all = append(all, snapshotInfo(snap, clones))
 	}
 	return all, nil
 }

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+
+	"zones/internal/zone"
+)
+
+func attach(ctx context.Context, e *env, v *verb, args []string) error {
+	if err := e.here("attach"); err != nil {
+		return err
+	}
+	var manifest string
+	var dry, force bool
+	id := zone.Attach
+	rest, err := e.options(v, args, "Fn:uU", func(letter byte, arg string) {
+		switch letter {
+		case 'F':
+			force = true
+		case 'n':
+			dry, manifest = true, arg
+		case 'U':
+			id = zone.AttachUpdate
+		}
+	})
+	if err == nil && len(rest) > 0 {
+		err = misused(v)
+	}
+	if err != nil {
+		return err
+	}
+	if dry && force {
+		return refuse("-F and -n flags are mutually exclusive")
+	}
+	if dry {
+		return e.zones.CheckManifest(manifest, e.in)
+	}
+	if _, err := e.sanity(id); err != nil {
+		return err
+	}
+	return e.zones.Attach(ctx, e.zone, id, force)
+}

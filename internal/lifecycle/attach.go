@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package lifecycle
+
+import (
+	"bytes"
+	"context"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"zones/internal/brand"
+	"zones/internal/config"
+	"zones/internal/schema"
+	"zones/internal/zone"
+)
+
+// Attach takes a zonepath over for a configured zone. With force the brand is
+// not asked, and the manifest is kept under another name.
+func (m *Manager) Attach(ctx context.Context, name zone.Name, verb zone.Verb, force bool) error {
+	if err := m.Verify(ctx, name, verb); err != nil {
+		return err
+	}
+	unlock, err := m.lock(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	z, err := m.load(name)
+	if err != nil {
+		return err
+	}
+	if err := verb.Check(name, z.state); err != nil {
+		return err
+	}
+	return walk(ctx, verb, []step{
+		{"hook", func(ctx context.Context) error {
+			if force {
+				return nil
+			}
+			_, err := m.hook(ctx, z, brand.Attach)
+			return err
+		}},
+		{"place", func(context.Context) error { return m.attachable(z, verb) }},
+		{"ids", func(ctx context.Context) error { return m.giveIDs(ctx, z) }},
+		{"manifest", func(context.Context) error { return putManifestAway(z.path(), force) }},
+		{"installed", func(context.Context) error {
+			if _, err := m.Store.SetState(name, zone.Installed); err != nil {
+				return subject("could not reset state", Reason(err))
+			}
+			return nil
+		}},
+		{"post", func(ctx context.Context) error {
+			if force {
+				return nil
+			}
+			// A zone that the brand does not take is given back; that is
+			// the whole of the failure.
+			if _, err := m.hook(ctx, z, brand.PostAttach); err != nil {
+				if _, err := m.Store.SetState(name, zone.Configured); err != nil {
+					return subject("could not reset state", Reason(err))
+				}
+			}
+			return nil
+		}},
+	})
+}
+
+func (m *Manager) attachable(z *subjectZone, verb zone.Verb) error {
+	if err := m.verifyZonepath(z.name, z.path(), verb, z.state); err != nil {
+		return err
+	}
+	root := filepath.Join(z.path(), rootName)
+	info, err := os.Lstat(root)
+	if err != nil {
+		return subject(root, bareErr(err))
+	}
+	if !info.IsDir() {
+		return bare("%s is not a directory.", root)
+	}
+	return nil
+}
+
+func putManifestAway(path string, keep bool) error {
+	detached, attached := filepath.Join(path, detachedName), filepath.Join(path, attachedName)
+	if keep {
+		err := os.Rename(detached, attached)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return subject(detached, bareErr(err))
+		}
+		return nil
+	}
+	for _, file := range []string{detached, attached} {
+		if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return subject(file, bareErr(err))
+		}
+	}
+	return nil
+}
+
+// checkManifestBrand checks that zones of a manifest's brand are known here.
+func checkManifestBrand(m *Manager, cfg *config.Config) error {
+	name := cfg.Text(schema.Brand.Property)
+	_, err := brand.Find(m.Store.Root(), name)
+	var unknown *brand.UnknownError
+	if errors.As(err, &unknown) {
+		text := fmt.Sprintf("could not attach: %v", unknown)
+		if hint := unknown.Hint(); hint != "" {
+			text += "\n" + hint
+		}
+		return bare("%s", text)
+	}
+	return err
+}
+
+// looksLikeXML reports whether data begins with an element.
+func looksLikeXML(data []byte) bool {
+	d := xml.NewDecoder(bytes.NewReader(data))
+	d.Strict = false
+	for {
+		token, err := d.Token()
+		if err != nil {
+			return false
+		}
+		if _, ok := token.(xml.StartElement); ok {
+			return true
+		}
+	}
+}

@@ -1,0 +1,359 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package lifecycle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"zones/internal/brand"
+	"zones/internal/image"
+	"zones/internal/schema"
+	"zones/internal/store"
+	"zones/internal/zfs"
+	"zones/internal/zone"
+)
+
+// CloneOptions say how a zone is cloned.
+type CloneOptions struct {
+	Method   string // "copy", or empty for the best there is
+	Snapshot string // DATASET@NAME to clone; empty for a new one
+	Denied   bool   // the caller has no authorization to read the source
+	// Progress hears how far a copy is; nil for nobody.
+	Progress func(done, total int64)
+}
+
+// ErrMethod is a method of cloning that does not exist.
+var ErrMethod = errors.New("no such method of cloning")
+
+// Clone installs a configured zone as a clone of an installed one.
+func (m *Manager) Clone(ctx context.Context, name, source zone.Name, how CloneOptions) error {
+	if err := m.Verify(ctx, name, zone.Clone); err != nil {
+		return err
+	}
+	from, err := m.cloneSource(name, source, how.Denied)
+	if err != nil {
+		return err
+	}
+	unlock, err := m.lock(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	z, err := m.load(name)
+	if err != nil {
+		return err
+	}
+	if err := zone.Clone.Check(name, z.state); err != nil {
+		return err
+	}
+	m.warnShared(z, from)
+	c := &cloning{m: m, z: z, from: from, how: how}
+	return walk(ctx, zone.Clone, c.steps())
+}
+
+// cloneSource makes the checks on the zone that is cloned, in the order that
+// decides which refusal is seen.
+func (m *Manager) cloneSource(name, source zone.Name, denied bool) (*subjectZone, error) {
+	switch {
+	case source == zone.Global:
+		return nil, aboutf("%v operation is invalid for the global zone.", zone.Clone)
+	case source.SunReserved():
+		return nil, aboutf("%v operation is invalid for zones starting with SUNW.", zone.Clone)
+	case denied:
+		return nil, About("clone operation is invalid because user is not authorized to read source zone.")
+	}
+	if !m.Exists(source) {
+		return nil, subject(string(source), store.ErrNoZone)
+	}
+	state, err := m.State(source)
+	if err != nil {
+		return nil, &Failure{Form: Plain, Text: fmt.Sprintf("%s: could not get state: %v", source, Reason(err))}
+	}
+	if state.Active() {
+		return nil, aboutf("%v operation is invalid for %v zones.", zone.Clone, state)
+	}
+	if state != zone.Installed {
+		return nil, &Failure{Form: Plain, Text: fmt.Sprintf("zone %s is %v; %v is required.", source, state, zone.Installed)}
+	}
+	from, err := m.load(source)
+	if err != nil {
+		return nil, err
+	}
+	cfg, _, err := m.Store.Load(name)
+	if err != nil {
+		return nil, subject(string(name), Reason(err))
+	}
+	if cfg.Text(schema.Brand.Property) != from.cfg.Text(schema.Brand.Property) {
+		return nil, &Failure{Form: Plain, Text: fmt.Sprintf("Zones '%s' and '%s' have different brand types.", source, name)}
+	}
+	return from, nil
+}
+
+// cloning is one clone under way.
+type cloning struct {
+	m        *Manager
+	z, from  *subjectZone
+	how      CloneOptions
+	snapshot string // made for this clone
+	done     bool   // nothing is left to copy
+	hooked   bool   // the brand cloned by a command of its own
+}
+
+func (c *cloning) steps() []step {
+	return []step{
+		{"incomplete", func(context.Context) error { return c.m.setState(c.z.name, zone.Incomplete) }},
+		{"hook", c.hook},
+		{"method", c.method},
+		{"ids", func(ctx context.Context) error { return c.m.giveIDs(ctx, c.z) }},
+		{"snapshot", c.takeSnapshot},
+		{"clone", c.clone},
+		{"dataset", c.dataset},
+		{"copy", c.copy},
+		{"settle", c.settle},
+		{"post", c.post},
+		{"installed", func(context.Context) error { return c.m.setState(c.z.name, zone.Installed) }},
+	}
+}
+
+// hook has the brand clone by a command of its own, if it has one; nothing is
+// left to do then.
+func (c *cloning) hook(ctx context.Context) error {
+	var args []string
+	if c.how.Method != "" {
+		args = append(args, "-m", c.how.Method)
+	}
+	if c.how.Snapshot != "" {
+		args = append(args, "-s", c.how.Snapshot)
+	}
+	ran, err := c.m.hook(ctx, c.z, brand.Clone, append(args, string(c.from.name))...)
+	c.hooked, c.done = ran, ran
+	return err
+}
+
+func (c *cloning) post(ctx context.Context) error {
+	if _, err := c.m.hook(ctx, c.z, brand.PostClone); err != nil {
+		return About("post-clone configuration failed.")
+	}
+	return nil
+}
+
+func (c *cloning) method(context.Context) error {
+	if c.hooked {
+		return nil
+	}
+	if c.how.Method != "" && c.how.Method != "copy" {
+		return ErrMethod
+	}
+	return nil
+}
+
+// forProp marks a snapshot with the zone whose clone it was made for, so that
+// one whose clone never came to be can be found.
+const forProp = "zones:for"
+
+// takeSnapshot settles what is cloned: the snapshot given, or a new one when the
+// source is a file system of its own. Without any the zone is copied.
+func (c *cloning) takeSnapshot(ctx context.Context) error {
+	if c.hooked {
+		return nil
+	}
+	if c.how.Snapshot != "" {
+		return c.givenSnapshot(ctx)
+	}
+	if c.how.Method == "copy" || zfs.Available() != nil {
+		return nil
+	}
+	dataset, err := zfs.MountedAt(c.from.path())
+	if err != nil || dataset == "" {
+		return err
+	}
+	existing, err := zfs.Snapshots(ctx, dataset)
+	if err != nil {
+		return nil
+	}
+	name := dataset + "@" + snapshotPrefix + strconv.Itoa(1+highest(existing))
+	if err := zfs.Snapshot(ctx, name, forProp+"="+string(c.z.name)); err == nil {
+		c.snapshot = name
+	}
+	return nil
+}
+
+func (c *cloning) givenSnapshot(ctx context.Context) error {
+	dataset, _, ok := strings.Cut(c.how.Snapshot, "@")
+	if !ok || !zfs.Exists(ctx, dataset) {
+		return bare("unable to find path for %s.", c.how.Snapshot)
+	}
+	if !zfs.Exists(ctx, c.how.Snapshot) {
+		if err := c.m.setState(c.z.name, zone.Configured); err != nil {
+			return err
+		}
+		return errSaid
+	}
+	return nil
+}
+
+// clone makes a ZFS clone. Where that is impossible the zone is copied.
+func (c *cloning) clone(ctx context.Context) error {
+	if c.hooked {
+		return nil
+	}
+	snapshot := c.snapshot
+	if c.how.Snapshot != "" {
+		snapshot = c.how.Snapshot
+	}
+	if snapshot == "" {
+		return nil
+	}
+	err := c.cloneSnapshot(ctx, snapshot)
+	if err == nil {
+		c.done = true
+		return nil
+	}
+	if c.snapshot != "" {
+		_ = zfs.Destroy(ctx, c.snapshot)
+		c.snapshot = ""
+	}
+	return ctx.Err()
+}
+
+func (c *cloning) cloneSnapshot(ctx context.Context, snapshot string) error {
+	path := c.z.path()
+	h, ok := homeOf(ctx, path)
+	if !ok {
+		return errNoHome
+	}
+	if at, err := zfs.MountedAt(path); err != nil || at != "" {
+		c.m.Talk.Bare(fmt.Sprintf("A file system is already mounted on %s,\npreventing use of a ZFS clone.", path))
+		return errNoHome
+	}
+	if err := h.makeAbove(ctx); err != nil {
+		return err
+	}
+	c.m.Talk.Print("Cloning snapshot " + snapshot)
+	if err := zfs.Clone(ctx, snapshot, h.dataset, h.properties()...); err != nil {
+		return err
+	}
+	at, err := zfs.MountedAt(path)
+	if err == nil && at != h.dataset {
+		err = errNoHome
+	}
+	if err != nil {
+		_ = zfs.Destroy(ctx, h.dataset)
+		return err
+	}
+	if c.how.Snapshot == "" {
+		c.m.Talk.Print("Instead of copying, a ZFS clone has been created for this zone.")
+	}
+	return nil
+}
+
+var errNoHome = errors.New("the zonepath cannot be a ZFS file system of its own")
+
+func (c *cloning) dataset(ctx context.Context) error {
+	if !c.done {
+		c.m.makeHome(ctx, c.z.path())
+	}
+	return nil
+}
+
+// copy copies the source's zonepath, or the snapshot given.
+func (c *cloning) copy(ctx context.Context) error {
+	if c.done {
+		return nil
+	}
+	from := c.from.path()
+	if c.how.Snapshot != "" {
+		dataset, snap, _ := strings.Cut(c.how.Snapshot, "@")
+		point, err := zfs.Value(ctx, dataset, "mountpoint")
+		if err != nil || !strings.HasPrefix(point, "/") {
+			return bare("unable to find path for %s.", c.how.Snapshot)
+		}
+		from = filepath.Join(point, ".zfs", "snapshot", snap)
+	} else if err := c.m.refuseMounts(from); err != nil {
+		return err
+	}
+	c.m.Talk.Print(fmt.Sprintf("Copying %s...", from))
+	if err := c.m.copyTree(ctx, c.from, from, c.z.path(), c.how.Progress); err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		c.m.Talk.About("'copy' failed with exit code 1.")
+		c.m.Talk.Bare(fmt.Sprintf("The copy failed: %v", err))
+		return errSaid
+	}
+	return nil
+}
+
+// copyTree copies a zonepath of z into an empty folder.
+func (m *Manager) copyTree(ctx context.Context, z *subjectZone, from, to string, progress func(done, total int64)) error {
+	size, _ := schema.IDSize.Of(z.cfg)
+	opts := image.Options{Kind: image.Directory, MaxID: int(size) - 1, MaxFiles: maxCopied}
+	if progress != nil {
+		opts.Progress = func(p image.Progress) { progress(p.Done, p.Total) }
+	}
+	src, err := image.Open(from, opts)
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	result, err := src.Unpack(ctx, to)
+	if result != nil {
+		for _, note := range result.Notes {
+			m.Talk.Bare(note)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return os.Chmod(to, 0o700)
+}
+
+// maxCopied bounds the files of a zone that is copied: it is a zone of this
+// host, so the bound is only against what never ends.
+const maxCopied = 1 << 30
+
+// settle takes out of the clone what belongs to the source alone.
+func (c *cloning) settle(context.Context) error {
+	if c.hooked {
+		return nil
+	}
+	path := c.z.path()
+	_ = os.Remove(filepath.Join(path, detachedName))
+	_ = os.Remove(filepath.Join(path, attachedName))
+	if err := os.Chmod(path, 0o700); err != nil {
+		return subject(path, bareErr(err))
+	}
+	return forgetMachine(filepath.Join(path, rootName))
+}
+
+// forgetMachine empties the id by which systemd tells machines apart: init
+// makes a new one at the next boot. The zone's root is not to be trusted, so
+// nothing is followed out of it, and only a file is touched.
+func forgetMachine(root string) error {
+	dir, err := unix.Open(root, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return subject(root, err)
+	}
+	defer unix.Close(dir)
+	fd, err := unix.Openat2(dir, "etc/machine-id", &unix.OpenHow{
+		Flags:   unix.O_WRONLY | unix.O_NONBLOCK | unix.O_NOFOLLOW | unix.O_CLOEXEC,
+		Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS | unix.RESOLVE_NO_SYMLINKS,
+	})
+	if err != nil {
+		return nil // not every zone has one
+	}
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	if unix.Fstat(fd, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFREG {
+		_ = unix.Ftruncate(fd, 0)
+	}
+	return nil
+}

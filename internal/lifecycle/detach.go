@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package lifecycle
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+
+	"zones/internal/brand"
+	"zones/internal/store"
+	"zones/internal/zone"
+)
+
+// Detach gives an installed zone up: its configuration is left in the zonepath,
+// from which it can be attached here or elsewhere.
+func (m *Manager) Detach(ctx context.Context, name zone.Name) error {
+	if err := m.Verify(ctx, name, zone.Detach); err != nil {
+		return err
+	}
+	unlock, err := m.lock(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	z, err := m.load(name)
+	if err != nil {
+		return err
+	}
+	if err := zone.Detach.Check(name, z.state); err != nil {
+		return err
+	}
+	hooked := false
+	return walk(ctx, zone.Detach, []step{
+		{"before", func(ctx context.Context) error {
+			_, err := m.hook(ctx, z, brand.PreDetach)
+			return err
+		}},
+		{"hook", func(ctx context.Context) (err error) {
+			hooked, err = m.hook(ctx, z, brand.Detach)
+			return err
+		}},
+		{"mounts", func(context.Context) error {
+			if hooked {
+				return nil
+			}
+			return m.refuseDetachMounts(z.path())
+		}},
+		{"manifest", func(context.Context) error {
+			if hooked {
+				return nil
+			}
+			if err := store.WriteFile(filepath.Join(z.path(), detachedName), z.cfg); err != nil {
+				return subject("saving the detach manifest failed", Reason(err))
+			}
+			return nil
+		}},
+		{"configured", func(context.Context) error {
+			if _, err := m.Store.SetState(name, zone.Configured); err != nil {
+				return subject("could not reset state", Reason(err))
+			}
+			return nil
+		}},
+	})
+}
+
+func (m *Manager) refuseDetachMounts(path string) error {
+	below, err := mountsBelow(path)
+	if err != nil || len(below) == 0 {
+		return err
+	}
+	m.Talk.Bare("These file systems are mounted on subdirectories of " + path + ".")
+	for _, at := range below {
+		m.Talk.Bare("  " + at)
+	}
+	return errSaid
+}
+
+// WriteManifest writes what Detach would leave behind.
+func (m *Manager) WriteManifest(name zone.Name, out io.Writer) error {
+	cfg, _, err := m.Store.Load(name)
+	if err != nil {
+		return subject(string(name), Reason(err))
+	}
+	dir, err := os.MkdirTemp("", "zoneadm")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, detachedName)
+	if err := store.WriteFile(path, cfg); err != nil {
+		return subject("saving the detach manifest failed", Reason(err))
+	}
+	data, err := os.ReadFile(path)
+	if err == nil {
+		_, err = out.Write(data)
+	}
+	return err
+}
+
+// CheckManifest reads a manifest, from in when the path is "-", and says
+// whether a zone of its kind could be attached here.
+func (m *Manager) CheckManifest(path string, in io.Reader) error {
+	data, err := readManifest(path, in)
+	if err != nil {
+		return bare("could not open manifest path %s: %s", path, capital(err))
+	}
+	dir, err := os.MkdirTemp("", "zoneadm")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	file := filepath.Join(dir, detachedName)
+	if err := os.WriteFile(file, data, 0o600); err != nil {
+		return err
+	}
+	cfg, err := store.ReadFile(file)
+	if err == nil {
+		return checkManifestBrand(m, cfg)
+	}
+	switch {
+	case looksLikeXML(data):
+		return bare("Cannot attach to an earlier release of the operating system")
+	case path == "-":
+		return bare("Input is not a valid XML file")
+	}
+	return bare("%s is not an XML file", path)
+}
+
+// maxManifest bounds a manifest, which may come from anywhere.
+const maxManifest = 16 << 20
+
+func readManifest(path string, in io.Reader) ([]byte, error) {
+	if path != "-" {
+		f, err := os.Open(path)
+		if err != nil {
+			return nil, bareErr(err)
+		}
+		defer f.Close()
+		in = f
+	}
+	data, err := io.ReadAll(io.LimitReader(in, maxManifest+1))
+	if err == nil && len(data) > maxManifest {
+		err = errors.New("File too large")
+	}
+	return data, bareErr(err)
+}

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package lifecycle
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"zones/internal/brand"
+	"zones/internal/schema"
+	"zones/internal/store"
+	"zones/internal/zone"
+)
+
+// Statuses by which a brand's command says more than that it failed.
+const (
+	hookUsage      = 253 // its options make no sense
+	hookIncomplete = 254 // nothing is left behind: try again
+)
+
+// maxCommand is the longest command line for a hook in bytes.
+const maxCommand = 4096
+
+// hookNames are what messages call the hooks.
+var hookNames = map[brand.Hook]string{
+	brand.VerifyAdm: "brand-specific verification", brand.Install: "brand-specific installation",
+	brand.PostInstall: "brand-specific post-install", brand.Clone: "brand-specific clone",
+	brand.PostClone: "postclone", brand.PreSnapshot: "brand-specific presnapshot",
+	brand.PostSnapshot: "brand-specific postsnapshot", brand.ValidateSnap: "brand-specific validatesnapshot",
+	brand.PreDetach: "brand-specific predetach", brand.Detach: "brand-specific detach",
+	brand.Attach: "brand-specific attach", brand.PostAttach: "brand-specific postattach",
+	brand.PreUninstall: "brand-specific preuninstall", brand.Uninstall: "brand-specific uninstall",
+	brand.SysBoot: "brand sysboot operation",
+}
+
+// A HookError is a brand's command that failed. It has said why itself.
+type HookError struct {
+	Hook   brand.Hook
+	Status int // exit status; -1 when a signal ended it
+}
+
+func (e *HookError) Error() string { return hookNames[e.Hook] + " failed" }
+
+// Usage reports whether the command did not understand its options.
+func (e *HookError) Usage() bool { return e.Status == hookUsage }
+
+// retry reports whether the command left nothing behind.
+func (e *HookError) retry() bool { return e.Status == hookIncomplete }
+
+// brandOf reads the brand of a zone.
+func (m *Manager) brandOf(z *subjectZone) (*brand.Brand, error) {
+	b, err := brand.Find(m.Store.Root(), z.cfg.Text(schema.Brand.Property))
+	if err != nil {
+		return nil, About("missing or invalid brand")
+	}
+	return b, nil
+}
+
+// hook runs the command that the zone's brand has for a point of a verb. ran is
+// false when it has none. The command gets the streams of this process, and
+// the signals of the terminal are for it alone while it runs.
+func (m *Manager) hook(ctx context.Context, z *subjectZone, h brand.Hook, args ...string) (ran bool, err error) {
+	b, err := m.brandOf(z)
+	if err != nil {
+		return false, err
+	}
+	command, ok := b.Hook(h, string(z.name), z.path())
+	if !ok {
+		return false, nil
+	}
+	command = strings.Join(append([]string{command}, args...), " ")
+	if len(command) > maxCommand {
+		if h == brand.Install {
+			return true, About("Install command line too long")
+		}
+		return true, About("Command line too long")
+	}
+	// Signals that are ignored stay ignored in programs that are started, so
+	// they are caught, which programs do not inherit.
+	caught := make(chan os.Signal, 8)
+	signal.Notify(caught, syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT)
+	defer signal.Stop(caught)
+	cmd := exec.Command("/bin/sh", "-c", command)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = m.Streams.In, m.Streams.Out, m.Streams.Err
+	cmd.Dir = "/"
+	cmd.Env = append(os.Environ(), store.LockHeldEnv+"=1")
+	if err := ctx.Err(); err != nil {
+		return true, err
+	}
+	err = cmd.Run()
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
+		return true, nil
+	case !errors.As(err, &exit):
+		return true, err
+	}
+	status, _ := exit.Sys().(syscall.WaitStatus)
+	if status.Signaled() {
+		m.Talk.About("'" + hookNames[h] + "' terminated by signal " + unix.SignalName(status.Signal()) + ".")
+	}
+	return true, &HookError{Hook: h, Status: exit.ExitCode()}
+}
+
+// VerifyHook has the brand's command look at a verb and its arguments.
+func (m *Manager) VerifyHook(ctx context.Context, name zone.Name, verb zone.Verb, args ...string) error {
+	if name == "" || name == zone.Global || m.Inside() {
+		return nil
+	}
+	z, err := m.load(name)
+	if err != nil {
+		return err
+	}
+	_, err = m.hook(ctx, z, brand.VerifyAdm, append([]string{verb.String()}, args...)...)
+	return err
+}
+
+// SysBoot has the brand's command told that the system boots without the zone.
+func (m *Manager) SysBoot(ctx context.Context, name zone.Name) error {
+	z, err := m.load(name)
+	if err != nil {
+		return err
+	}
+	if _, err := m.hook(ctx, z, brand.SysBoot); err != nil {
+		return &Failure{Form: Said, Status: sysbootFailed}
+	}
+	return nil
+}
+
+// sysbootFailed is the status that the zones service knows.
+const sysbootFailed = 40

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package lifecycle
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"zones/internal/zfs"
+	"zones/internal/zone"
+)
+
+// moveMethod is how a zone is moved.
+type moveMethod string
+
+const (
+	byMount  moveMethod = "mount"
+	byRename moveMethod = "rename"
+	byCopy   moveMethod = "copy"
+)
+
+// A journal is a move that has begun. As long as the index has the old path the
+// move is taken back when it was cut off; once it has the new one it is
+// completed.
+type journal struct {
+	From, To  string
+	Made      bool // To was made for this move
+	Method    moveMethod
+	Dataset   string // the zonepath's file system, moved by its mountpoint
+	Inherited bool   // its mountpoint was inherited
+	Root      string // the dataset of a separate root
+}
+
+func (m *Manager) journalFile(name zone.Name) string {
+	return filepath.Join(m.Store.ConfigDir(), string(name)+".move")
+}
+
+func (m *Manager) writeJournal(name zone.Name, j *journal) error {
+	data, err := json.Marshal(j)
+	if err != nil {
+		return err
+	}
+	path := m.journalFile(name)
+	f, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return subject(path, bareErr(err))
+	}
+	_, err = f.Write(append(data, '\n'))
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(path+".new", path)
+	}
+	if err != nil {
+		return subject(path, bareErr(err))
+	}
+	return nil
+}
+
+func (m *Manager) dropJournal(name zone.Name) error {
+	err := os.Remove(m.journalFile(name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// recoverMove takes back or completes a move of the zone that was cut off. The
+// caller holds the zone's lock; indexPath is what the index has.
+func (m *Manager) recoverMove(ctx context.Context, name zone.Name, indexPath string) error {
+	j, err := m.readJournal(name)
+	if j == nil || err != nil {
+		return err
+	}
+	if indexPath != j.To {
+		return m.takeBack(ctx, name, indexPath)
+	}
+	if err := m.complete(ctx, j); err != nil {
+		return err
+	}
+	if j.Root != "" {
+		if err := m.remount(ctx, j.Root, filepath.Join(j.To, rootName)); err != nil {
+			return err
+		}
+	}
+	return m.dropJournal(name)
+}
+
+func (m *Manager) readJournal(name zone.Name) (*journal, error) {
+	path := m.journalFile(name)
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", path, err)
+	}
+	j := &journal{}
+	if err := json.Unmarshal(data, j); err != nil {
+		return nil, fmt.Errorf("read %s: %w", path, err)
+	}
+	return j, nil
+}
+
+// complete removes what a move leaves at the old place.
+func (m *Manager) complete(ctx context.Context, j *journal) error {
+	switch j.Method {
+	case byMount:
+		// The folder that was the mount point; other things in it stay.
+		_ = os.Remove(j.From)
+	case byCopy:
+		if _, err := os.Lstat(j.From); errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		m.Talk.Print(fmt.Sprintf("Cleaning up zonepath %s...", j.From))
+		return m.removeTree(j.From)
+	}
+	return nil
+}
+
+// takeBack undoes a move as far as it has come. Each part may have been done or
+// not: what is there is asked of the system. A zone without a journal is as it
+// was.
+func (m *Manager) takeBack(ctx context.Context, name zone.Name, indexPath string) error {
+	j, err := m.readJournal(name)
+	if j == nil || err != nil {
+		return err
+	}
+	if indexPath != j.From {
+		return fmt.Errorf("%s names %s, the index %s: mend one and remove the file", m.journalFile(name), j.From, indexPath)
+	}
+	switch j.Method {
+	case byMount:
+		err = m.mountBack(ctx, j)
+	case byRename:
+		if _, statErr := os.Lstat(j.From); errors.Is(statErr, fs.ErrNotExist) {
+			err = os.Rename(j.To, j.From)
+		}
+	case byCopy:
+		err = m.removeCopy(ctx, j.To)
+	}
+	if err != nil {
+		return err
+	}
+	if j.Made {
+		_ = os.Remove(j.To)
+	} else if _, statErr := os.Lstat(j.To); errors.Is(statErr, fs.ErrNotExist) {
+		_ = os.Mkdir(j.To, 0o700)
+	}
+	if j.Root != "" {
+		if err := m.remount(ctx, j.Root, filepath.Join(j.From, rootName)); err != nil {
+			return err
+		}
+	}
+	return m.dropJournal(name)
+}
+
+func (m *Manager) mountBack(ctx context.Context, j *journal) error {
+	if at, err := zfs.MountedAt(j.From); err != nil || at == j.Dataset {
+		return err
+	}
+	if err := makeZonepath(j.From); err != nil {
+		return err
+	}
+	if j.Inherited {
+		if err := zfs.Inherit(ctx, j.Dataset, "mountpoint"); err != nil {
+			return err
+		}
+	} else if err := zfs.Set(ctx, j.Dataset, "mountpoint="+j.From); err != nil {
+		return err
+	}
+	if at, err := zfs.MountedAt(j.From); err != nil || at == j.Dataset {
+		return err
+	}
+	return zfs.Mount(ctx, j.Dataset)
+}
+
+// removeCopy removes what was copied so far, and the file system made for it.
+func (m *Manager) removeCopy(ctx context.Context, path string) error {
+	at, err := zfs.MountedAt(path)
+	if err != nil {
+		return err
+	}
+	if at != "" {
+		if err := zfs.DestroyAll(ctx, at); err != nil {
+			return err
+		}
+		dropAbove(ctx, at)
+	}
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return err
+	}
+	for _, e := range entries {
+		if err := os.RemoveAll(filepath.Join(path, e.Name())); err != nil {
+			return err
+		}
+	}
+	return nil
+}

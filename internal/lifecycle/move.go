@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package lifecycle
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"zones/internal/zfs"
+	"zones/internal/zone"
+)
+
+// MoveOptions say how a zone is moved.
+type MoveOptions struct {
+	// Progress hears how far a copy is; nil for nobody.
+	Progress func(done, total int64)
+}
+
+// Move gives an installed zone another zonepath. Whatever fails, and wherever
+// zoneadm is cut off, the zone is whole at one of the two: what is under way is
+// written down, and the next verb on the zone takes it back or completes it.
+func (m *Manager) Move(ctx context.Context, name zone.Name, to string, opts MoveOptions) error {
+	if err := m.Verify(ctx, name, zone.Move); err != nil {
+		return err
+	}
+	_, statErr := os.Lstat(to)
+	if err := m.verifyZonepath(name, to, zone.Move, zone.Installed); err != nil {
+		return err
+	}
+	unlock, err := m.lock(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	z, err := m.load(name)
+	if err != nil {
+		return err
+	}
+	if err := zone.Move.Check(name, z.state); err != nil {
+		return err
+	}
+	mv := &moving{m: m, z: z, opts: opts, journal: journal{From: z.path(), To: to, Made: statErr != nil}}
+	if err := mv.allowed(); err != nil {
+		return err
+	}
+	if err := walk(ctx, zone.Move, mv.steps()); err != nil {
+		// The context may be over; taking back must not be.
+		if back := m.takeBack(context.WithoutCancel(ctx), name, z.entry.Path); back != nil {
+			m.Talk.Bare(fmt.Sprintf("could not restore zonepath %s: %v", z.path(), back))
+		}
+		return err
+	}
+	return nil
+}
+
+// moving is one move under way.
+type moving struct {
+	m    *Manager
+	z    *subjectZone
+	opts MoveOptions
+	journal
+}
+
+// allowed makes the checks that both zonepaths must pass.
+func (mv *moving) allowed() error {
+	if within(mv.To, mv.From) || within(mv.From, mv.To) {
+		return bare("could not move zone to %s: it overlaps with the present zonepath %s", mv.To, mv.From)
+	}
+	if !emptyFolder(mv.To) {
+		return bare("could not move zone to %s: directory not empty", mv.To)
+	}
+	root := filepath.Join(mv.From, rootName)
+	below, err := mountsBelow(mv.From)
+	if err != nil {
+		return err
+	}
+	overlays, others := 0, false
+	for _, path := range below {
+		if path == root {
+			overlays++
+		} else {
+			others = true
+		}
+	}
+	switch {
+	case overlays > 1:
+		return aboutf("%d overlay mount(s) detected on %s.", overlays-1, root)
+	case others:
+		return mv.m.refuseMounts(mv.From)
+	}
+	return nil
+}
+
+func (mv *moving) steps() []step {
+	return []step{
+		{"plan", mv.plan},
+		{"write", func(context.Context) error { return mv.m.writeJournal(mv.z.name, &mv.journal) }},
+		{"root", mv.unmountRoot},
+		{"home", mv.home},
+		{"transfer", mv.transfer},
+		{"path", func(context.Context) error {
+			if err := mv.m.Store.SetPath(mv.z.name, mv.To); err != nil {
+				return subject("could not set new zonepath", Reason(err))
+			}
+			return nil
+		}},
+		{"clean", func(ctx context.Context) error { return mv.m.complete(ctx, &mv.journal) }},
+		{"remount", mv.remountRoot},
+		{"forget", func(context.Context) error { return mv.m.dropJournal(mv.z.name) }},
+	}
+}
+
+// plan chooses the first method that applies: a file system of the zonepath's
+// own is mounted elsewhere, a folder is renamed within its file system, and
+// between file systems all is copied.
+func (mv *moving) plan(ctx context.Context) error {
+	dataset, err := zfs.MountedAt(mv.From)
+	if err != nil {
+		return err
+	}
+	if dataset != "" && zfs.Available() == nil {
+		got, err := zfs.Get(ctx, dataset, "mountpoint")
+		if err != nil {
+			return subject("could not move zone", err)
+		}
+		mv.Method, mv.Dataset, mv.Inherited = byMount, dataset, !got["mountpoint"].Local()
+	} else if sameDevice(mv.From, mv.To) {
+		mv.Method = byRename
+	} else {
+		mv.Method = byCopy
+	}
+	root, err := zfs.MountedAt(filepath.Join(mv.From, rootName))
+	mv.Root = root
+	return err
+}
+
+func sameDevice(a, b string) bool {
+	var x, y unix.Stat_t
+	return unix.Lstat(a, &x) == nil && unix.Lstat(b, &y) == nil && x.Dev == y.Dev
+}
+
+// unmountRoot takes away a root that is a file system of its own; it comes back
+// at the new place.
+func (mv *moving) unmountRoot(context.Context) error {
+	if mv.Root == "" {
+		return nil
+	}
+	root := filepath.Join(mv.From, rootName)
+	if err := unix.Unmount(root, unix.UMOUNT_NOFOLLOW); err != nil {
+		return aboutf("unable to unmount zone root %s: %v", root, capital(err))
+	}
+	return nil
+}
+
+func (mv *moving) remountRoot(ctx context.Context) error {
+	if mv.Root == "" {
+		return nil
+	}
+	return mv.m.remount(ctx, mv.Root, filepath.Join(mv.To, rootName))
+}
+
+// remount mounts a separate root where the zonepath has it.
+func (m *Manager) remount(ctx context.Context, dataset, root string) error {
+	point, err := zfs.Value(ctx, dataset, "mountpoint")
+	if err != nil {
+		return subject("could not remount the zone's root", err)
+	}
+	switch at, _ := zfs.MountedAt(root); {
+	case at == dataset:
+		return nil
+	case point == "legacy":
+		if err := unix.Mount(dataset, root, "zfs", 0, ""); err != nil {
+			return subject("could not remount the zone's root", err)
+		}
+	case point == root:
+		return zfs.Mount(ctx, dataset)
+	default:
+		return zfs.Set(ctx, dataset, "mountpoint="+root)
+	}
+	return nil
+}
+
+// home makes a file system for the new zonepath when the zone is copied.
+func (mv *moving) home(ctx context.Context) error {
+	if mv.Method == byCopy {
+		mv.m.makeHome(ctx, mv.To)
+	}
+	return nil
+}
+
+func (mv *moving) transfer(ctx context.Context) error {
+	switch mv.Method {
+	case byMount:
+		if err := zfs.Set(ctx, mv.Dataset, "mountpoint="+mv.To); err != nil {
+			return subject("could not move zone", err)
+		}
+		return nil
+	case byRename:
+		if err := os.Remove(mv.To); err != nil {
+			return subject("could not rmdir new zone path", bareErr(err))
+		}
+		if err := os.Rename(mv.From, mv.To); err != nil {
+			return subject("could not move zone", bareErr(err))
+		}
+		return nil
+	}
+	mv.m.Talk.Print(fmt.Sprintf("Moving across file systems; copying zonepath %s...", mv.From))
+	if err := mv.m.copyTree(ctx, mv.z, mv.From, mv.To, mv.opts.Progress); err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return subject("could not move zone", err)
+	}
+	return nil
+}
