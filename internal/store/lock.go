@@ -40,7 +40,7 @@ func (s *Store) LockZone(ctx context.Context, name zone.Name) (*Lock, error) {
 	if os.Getenv(LockHeldEnv) == "1" {
 		return &Lock{fd: -1}, nil
 	}
-	path := s.ZoneLockFile(name)
+	path := s.zoneLockFile(name)
 	fd, err := s.openLock(path)
 	if err != nil {
 		return nil, &Error{Reason: ErrZoneLock, File: path, Err: err}
@@ -94,15 +94,15 @@ func (s *Store) openLock(path string) (int, error) {
 	if !errors.Is(err, unix.ENOENT) {
 		return fd, err
 	}
-	if err := s.MakeRunDir(); err != nil {
+	if err := s.makeRunDir(); err != nil {
 		return -1, err
 	}
 	return open(path, flags, 0o600)
 }
 
-// MakeRunDir makes the folder of run-time files with mode 0700 unless it is
+// makeRunDir makes the folder of run-time files with mode 0700 unless it is
 // there.
-func (s *Store) MakeRunDir() error {
+func (s *Store) makeRunDir() error {
 	if s.root != "" {
 		if err := os.MkdirAll(s.root+"/run", 0o755); err != nil {
 			return err

@@ -49,30 +49,14 @@ func (s *Store) IndexFile() string { return s.ConfigDir() + "/" + indexName }
 // and snapshots; its mode is 0700.
 func (s *Store) RunDir() string { return s.root + "/run/zones" }
 
-// ZoneLockFile is the administration lock of a zone; see [Store.LockZone].
-func (s *Store) ZoneLockFile(name zone.Name) string {
+// zoneLockFile is the administration lock of a zone; see [Store.LockZone].
+func (s *Store) zoneLockFile(name zone.Name) string {
 	return s.RunDir() + "/" + string(name) + ".zoneadm.lock"
 }
 
 // SnapshotFile is where the configuration is kept that a zone was booted with.
 func (s *Store) SnapshotFile(name zone.Name) string {
 	return s.RunDir() + "/" + string(name) + ".snapshot.xml"
-}
-
-// StateFile is where the supervisor of a zone keeps what a later supervisor
-// must know to take the zone over.
-func (s *Store) StateFile(name zone.Name) string {
-	return s.RunDir() + "/" + string(name) + ".state"
-}
-
-// ControlSocket is where the supervisor of a zone listens.
-func (s *Store) ControlSocket(name zone.Name) string {
-	return s.RunDir() + "/" + string(name) + ".zoneadmd_door"
-}
-
-// ConsoleSocket is where the console of a zone is served.
-func (s *Store) ConsoleSocket(name zone.Name) string {
-	return s.RunDir() + "/" + string(name) + ".console_sock"
 }
 
 const indexName = "index"

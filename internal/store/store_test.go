@@ -359,10 +359,10 @@ func TestLockZone(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = l.Unlock()
-	if err := os.Remove(s.ZoneLockFile("z")); err != nil {
+	if err := os.Remove(s.zoneLockFile("z")); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Mkdir(s.ZoneLockFile("z"), 0o700); err != nil {
+	if err := os.Mkdir(s.zoneLockFile("z"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	if _, err = s.LockZone(ctx, "z"); !errors.Is(err, ErrZoneLock) {

@@ -3,8 +3,6 @@
 package store
 
 import (
-	"errors"
-	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -94,10 +92,4 @@ func (s *Store) Names() ([]zone.Name, error) {
 		}
 	}
 	return names, nil
-}
-
-// HasFile reports whether a zone's XML file is there, of whatever content.
-func (s *Store) HasFile(name zone.Name) bool {
-	_, _, err := s.readXML(name)
-	return err == nil || !errors.Is(err, ErrNoZone) && !errors.Is(err, fs.ErrNotExist)
 }
