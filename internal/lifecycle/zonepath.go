@@ -73,7 +73,7 @@ func (c *zonepathCheck) exists() bool {
 		c.fail("%s is not an absolute path.", c.path)
 		return false
 	}
-	_, err := os.Stat(c.path)
+	_, err := os.Lstat(c.path)
 	switch {
 	case err == nil:
 		return true
