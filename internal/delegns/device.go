@@ -13,6 +13,7 @@ import (
 	"os"
 	"runtime"
 	"strconv"
+	"strings"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -119,8 +120,11 @@ func (d *Device) OpenByPidfd(pidfd int, m Mode) (*NS, error) {
 func (d *Device) Self() (*NS, error) { return d.open(abiOpen{By: bySelf}, "self") }
 
 // Lookup opens NS as people write it: an id in decimal, or a path of names.
-// Digits alone are an id.
+// Digits alone are an id; "./5" is a name that is nothing but digits.
 func (d *Device) Lookup(ns string, m Mode) (*NS, error) {
+	if name, ok := strings.CutPrefix(ns, "./"); ok {
+		return d.OpenByName(name, m)
+	}
 	if id, err := strconv.ParseUint(ns, 10, 64); err == nil {
 		return d.OpenByID(id, m)
 	}

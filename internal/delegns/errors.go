@@ -57,7 +57,7 @@ type Error struct {
 	Op     string // the call: "create", "grant", ...
 	Object string // what it was about: a name, a resource; may be empty
 	Errno  unix.Errno
-	kind   error
+	kind   error // what the errno means here; nil when the errno says it all
 }
 
 func (e *Error) Error() string {
@@ -91,15 +91,26 @@ var kinds = map[unix.Errno]error{
 	unix.ENXIO:           ErrNoResource,
 	unix.ENOSPC:          ErrLimit,
 	unix.EUSERS:          ErrLimit,
+	unix.ENOENT:          errors.New("no such namespace"),
+	unix.EPERM:           errors.New("not permitted: root of the namespace above may, and nobody on his own namespace"),
+}
+
+// existing says for each call what EEXIST means.
+var existing = map[string]error{
+	"create": errors.New("the name is taken"),
+	"grant":  errors.New("already granted"),
+	"attach": errors.New("already attached"),
 }
 
 func failure(op, object string, errno unix.Errno) error {
 	e := &Error{Op: op, Object: object, Errno: errno, kind: kinds[errno]}
-	if errno == unix.EACCES {
+	switch {
+	case errno == unix.EEXIST:
+		e.kind = existing[op]
+	case errno == unix.EACCES && op == "grant":
+		e.kind = ErrNotCovered
+	case errno == unix.EACCES:
 		e.kind = ErrNotBelow
-		if op == "grant" {
-			e.kind = ErrNotCovered
-		}
 	}
 	return e
 }

@@ -19,6 +19,7 @@ var sameWord = map[string]string{
 	"internal/control/record.go": "fields of the record of a running zone, a format of its own",
 	"internal/image/acl.go":      "the kinds of entries of a POSIX ACL",
 	"internal/zfs/dataset.go":    "columns and properties of zfs(8)",
+	"cmd/delegns/run.go":         "an option of the command",
 }
 
 // TestPropertyNames holds everybody to the typed handles of schema: a name

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"zones/internal/delegns"
+)
+
+func attachCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "attach NS NSFILE",
+		Short: "Attach a user namespace, and hand it what is granted",
+		Args:  cobra.ExactArgs(2),
+		RunE: func(_ *cobra.Command, args []string) error {
+			return withNS(args[0], delegns.Watch, func(ns *delegns.NS) error { return attachFile(ns, args[1]) })
+		},
+	}
+}
+
+func detachCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "detach NS NSFILE",
+		Short: "Take what is granted away from a user namespace, and detach it",
+		Args:  cobra.ExactArgs(2),
+		RunE: func(_ *cobra.Command, args []string) error {
+			return withNS(args[0], delegns.Watch, func(ns *delegns.NS) error {
+				f, err := os.Open(args[1])
+				if err != nil {
+					return err
+				}
+				defer f.Close()
+				return ns.Detach(f)
+			})
+		},
+	}
+}

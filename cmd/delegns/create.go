@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"zones/internal/delegns"
+)
+
+func createCommand() *cobra.Command {
+	var files []string
+	c := &cobra.Command{
+		Use:   "create -a NSFILE [-a NSFILE]... NAME",
+		Short: "Make a namespace that lives as long as these user namespaces",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			if len(files) == 0 {
+				return usageError{errors.New("-a is needed: with no user namespace it would end with this command")}
+			}
+			d, err := delegns.Open()
+			if err != nil {
+				return err
+			}
+			defer d.Close()
+			ns, err := d.Create(args[0])
+			if err != nil {
+				return err
+			}
+			defer ns.Close()
+			for _, f := range files {
+				if err := attachFile(ns, f); err != nil {
+					return errors.Join(err, ns.Destroy())
+				}
+			}
+			fmt.Println(ns.ID())
+			return nil
+		},
+	}
+	c.Flags().StringArrayVarP(&files, "attach", "a", nil, "attach this user namespace")
+	return c
+}
+
+// attachFile attaches the user namespace that a file names.
+func attachFile(ns *delegns.NS, path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return ns.Attach(f)
+}

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"zones/internal/delegns"
+)
+
+func destroyCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "destroy NS",
+		Short: "End a namespace and all below it; processes go on without what was granted",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			return withNS(args[0], delegns.Watch, (*delegns.NS).Destroy)
+		},
+	}
+}
