@@ -21,7 +21,7 @@ build: ## the commands, into bin/
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
 
 .PHONY: kmod
-kmod: ## the modules, for the running kernel (KDIR=... for another)
+kmod: ## the modules, for the running kernel (KVER=... for another)
 	$(MAKE) -C kmod
 
 # A module's version is that of its package.
@@ -94,6 +94,11 @@ test-kernels: ## the module on every kernel that is supported
 .PHONY: test-debug
 test-debug: ## the module on a kernel that checks itself
 	@tests/vm/debug
+
+.PHONY: bench
+bench: ## what is measured, beside others (BENCH=name for one; tests/bench/run -l lists)
+	@tests/need build vm
+	@tests/bench/run $(BENCH)
 
 .PHONY: check-gofmt
 check-gofmt:
