@@ -19,6 +19,7 @@ func TestRecordRoundTrip(t *testing.T) {
 		Cgroup: "/sys/fs/cgroup/zones.slice/web", Zonepath: "/tank/zones/web", Root: "/tank/zones/web/root",
 		Brand: "linux", IPType: "shared", UIDBase: 1 << 20, UIDCount: 65536,
 		Init: "/sbin/init", Args: "-s \"x\"\n=", CapsKept: 0x1ff, Env: []string{"A=1\n2", "B="}, Rlimits: []string{"6=1:2"},
+		KeeperFDs: []int{7, 8, 9}, Links: []string{"move eth1"}, Addresses: []string{"eth0 10.0.0.5/24"},
 	}
 	back, err := decodeRecord(r.encode())
 	if err != nil || !reflect.DeepEqual(r, back) {

@@ -42,6 +42,11 @@ type Record struct {
 	Env []string
 	// Rlimits are "NAME=SOFT:HARD" with the numbers of RLIMIT_*.
 	Rlimits []string
+	// KeeperFDs are the keeper's descriptors, for whoever takes it over.
+	KeeperFDs []int
+	// Links are "KIND NAME" and Addresses "LINK ADDRESS/LENGTH", to be taken
+	// back when the zone halts.
+	Links, Addresses []string
 }
 
 // Phase is how far a zone has come, as its supervisor noted it.
@@ -107,6 +112,15 @@ func (r *Record) encode() []byte {
 	}
 	for _, l := range r.Rlimits {
 		put("rlimit", l)
+	}
+	for _, n := range r.KeeperFDs {
+		put("keeper-fd", n)
+	}
+	for _, l := range r.Links {
+		put("link", strconv.Quote(l))
+	}
+	for _, a := range r.Addresses {
+		put("address", strconv.Quote(a))
 	}
 	return b.Bytes()
 }
@@ -205,6 +219,12 @@ func (r *Record) set(key, value string) (err error) {
 		r.CapsKept, err = strconv.ParseUint(value, 16, 64)
 	case "env":
 		r.Env = append(r.Env, quoted())
+	case "keeper-fd":
+		r.KeeperFDs = append(r.KeeperFDs, int(number(31)))
+	case "link":
+		r.Links = append(r.Links, quoted())
+	case "address":
+		r.Addresses = append(r.Addresses, quoted())
 	case "rlimit":
 		r.Rlimits = append(r.Rlimits, value)
 	}
@@ -219,6 +239,10 @@ func Status(name zone.Name) (*Record, zone.State, error) {
 		return nil, zone.Installed, err
 	}
 	switch {
+	case r.PID == 0:
+		// A boot that did not get, or has not got, as far as a process: what it
+		// left is removed by the next supervisor.
+		return nil, zone.Installed, ErrNotActive
 	case r.Alive() && r.Phase == PhaseHalting:
 		return r, zone.ShuttingDown, nil
 	case r.Alive() && r.Phase == PhaseReady:

@@ -84,3 +84,14 @@ func deadline(ctx context.Context, f *os.File) (stop func()) {
 	after := context.AfterFunc(ctx, func() { _ = f.SetReadDeadline(time.Unix(1, 0)) })
 	return func() { after() }
 }
+
+// WaitFor is Wait that gives up, and kills the child, when ctx ends.
+func (c *Child) WaitFor(ctx context.Context) (syscall.WaitStatus, error) {
+	stop := context.AfterFunc(ctx, func() { _ = unix.PidfdSendSignal(int(c.PIDFD.Fd()), unix.SIGKILL, nil, 0) })
+	defer stop()
+	status, err := c.Wait()
+	if err == nil && ctx.Err() != nil {
+		err = ctx.Err()
+	}
+	return status, err
+}

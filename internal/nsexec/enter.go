@@ -106,6 +106,7 @@ func (p *Program) standard(in, out, errs int) {
 }
 
 func (e *Enter) inside(p *Program) {
+	p.resetSignals()
 	p.Call("setsid", unix.SYS_SETSID)
 	if e.Terminal {
 		p.Call("set controlling terminal", unix.SYS_IOCTL, 0, unix.TIOCSCTTY, 0)
@@ -164,4 +165,31 @@ func OpenIn(ctx context.Context, target *os.File, path string, flags int) (*os.F
 		return nil, fmt.Errorf("open %s inside: %w", path, err)
 	}
 	return os.NewFile(uintptr(got), path), nil
+}
+
+// WriteIn writes value to the host's file path from inside namespaces of the
+// process that target is a pidfd of, kinds being CLONE_NEW*: some settings
+// belong to the namespace of who writes them. The writer keeps our rights.
+func WriteIn(ctx context.Context, target *os.File, kinds int, path, value string) error {
+	p, err := NewProgram()
+	if err != nil {
+		return err
+	}
+	const fd = Reg(0)
+	t := int(target.Fd())
+	p.CloseAllBut(t)
+	p.Call("setns", unix.SYS_SETNS, t, kinds)
+	p.Set(fd, "open", unix.SYS_OPENAT, unix.AT_FDCWD, path, unix.O_WRONLY|unix.O_CLOEXEC, 0)
+	p.Call("write", unix.SYS_WRITE, fd, []byte(value), len(value))
+	p.Exit(0)
+	c, err := p.Start(0, -1)
+	if err != nil {
+		return fmt.Errorf("write %s inside: %w", path, err)
+	}
+	if err := c.AwaitExec(ctx); err != nil {
+		c.Kill()
+		return fmt.Errorf("write %s inside: %w", path, err)
+	}
+	_, err = c.Wait()
+	return errors.Join(err, c.Close())
 }

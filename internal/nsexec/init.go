@@ -91,7 +91,10 @@ func (in *Init) Start(ctx context.Context) (*Keeper, error) {
 	keeper.Call("set name", unix.SYS_PRCTL, unix.PR_SET_NAME, "zone-keeper", 0, 0, 0)
 	keeper.Call("block signals", unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, unsafe.Pointer(&keeper.table.allSignals), 0, 8)
 	keeper.Call("setsid", unix.SYS_SETSID)
+	// We are spared when memory runs out; the zone is not.
+	keeper.oomScore("0")
 	keeper.Fork(pid, "clone first process", args, first)
+	keeper.oomScore("-900")
 	keeper.Call("join host mounts", unix.SYS_SETNS, int(in.HostMounts.Fd()), unix.CLONE_NEWNS)
 	keeper.CloseAllBut(append(held, pp.commit[0], pp.exit[1])...)
 	keeper.Mark("pid", pid)
@@ -131,6 +134,14 @@ func (in *Init) Start(ctx context.Context) (*Keeper, error) {
 	}
 	k.InitPID = int(v)
 	return k, nil
+}
+
+// oomScore appends the setting of the process's own score.
+func (p *Program) oomScore(score string) {
+	const fd = Reg(9)
+	p.Set(fd, "open oom_score_adj", unix.SYS_OPENAT, unix.AT_FDCWD, "/proc/self/oom_score_adj", unix.O_WRONLY|unix.O_CLOEXEC, 0)
+	p.Try("set oom_score_adj", unix.SYS_WRITE, fd, []byte(score), len(score))
+	p.Call("close", unix.SYS_CLOSE, fd)
 }
 
 // first is the table of the first process.
@@ -186,6 +197,7 @@ func (in *Init) first(p *Program, pp *pipes) {
 		}
 		p.Call("close", unix.SYS_CLOSE, fs)
 	}
+	p.resetSignals()
 	p.limit(in.Limits)
 	p.execLater(in.Env)
 }

@@ -239,6 +239,16 @@ func (p *Program) link(q *Program) {
 	q.table.report.index = uint32(len(*p.subs)) << 16
 }
 
+// resetSignals appends what a program expects to begin with: no signal blocked
+// or ignored, whatever we do with them.
+func (p *Program) resetSignals() {
+	action := make([]byte, 64) // struct sigaction of the kernel: SIG_DFL, no flags
+	for sig := 1; sig <= 64; sig++ {
+		p.Try("sigaction", unix.SYS_RT_SIGACTION, sig, action, 0, 8)
+	}
+	p.Call("unblock signals", unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, make([]byte, 8), 0, 8)
+}
+
 // Exit appends the end without another program.
 func (p *Program) Exit(status int) { p.add("exit", opExit, 0, 0, []any{status}) }
 

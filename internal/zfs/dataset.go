@@ -4,6 +4,7 @@ package zfs
 
 import (
 	"context"
+	"errors"
 	"strings"
 )
 
@@ -42,6 +43,43 @@ func Get(ctx context.Context, name string, props ...string) (map[string]Property
 	for _, line := range lines(out) {
 		if f := strings.SplitN(line, "\t", 3); len(f) == 3 {
 			got[f[0]] = Property{f[1], f[2]}
+		}
+	}
+	return got, nil
+}
+
+// GetAll reads properties of several datasets by one call. One that does not
+// exist is missing from the answer.
+func GetAll(ctx context.Context, names []string, props ...string) (map[string]map[string]Property, error) {
+	got := map[string]map[string]Property{}
+	if len(names) == 0 {
+		return got, nil
+	}
+	args := append([]string{"get", "-Hp", "-o", "name,property,value,source", strings.Join(props, ",")}, names...)
+	out, err := run(ctx, strings.Join(names, " "), args...)
+	if errors.Is(err, ErrNotFound) {
+		// The output of the others is lost with the error: one by one, then.
+		for _, name := range names {
+			one, err := Get(ctx, name, props...)
+			if errors.Is(err, ErrNotFound) {
+				continue
+			}
+			if err != nil {
+				return nil, err
+			}
+			got[name] = one
+		}
+		return got, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, line := range lines(out) {
+		if f := strings.SplitN(line, "\t", 4); len(f) == 4 {
+			if got[f[0]] == nil {
+				got[f[0]] = map[string]Property{}
+			}
+			got[f[0]][f[1]] = Property{f[2], f[3]}
 		}
 	}
 	return got, nil

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package boot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"zones/internal/delegns"
+	"zones/internal/zfs"
+)
+
+// consumer is whose resources datasets are, to the kernel module.
+const consumer = "zfs"
+
+// The properties of a dataset that decide over its delegation.
+const (
+	propType  = "type"
+	propZoned = "zoned"
+	on        = "on"
+)
+
+// A prefetch is a question to zfs(8), which takes longer than most steps, and
+// is asked while those are carried out.
+type prefetch struct {
+	done  chan struct{}
+	props map[string]map[string]zfs.Property
+	err   error
+}
+
+func (m *Machine) prefetch(ctx context.Context) {
+	p := &prefetch{done: make(chan struct{})}
+	m.prepare = p
+	names := m.Spec.Datasets
+	go func() {
+		defer close(p.done)
+		if len(names) > 0 {
+			p.props, p.err = zfs.GetAll(ctx, names, propType, propZoned)
+		}
+	}()
+}
+
+// delegate makes the delegation namespace, attaches the zone's user namespace
+// and grants the datasets, all before anything of the zone runs.
+func delegate(ctx context.Context, m *Machine) error {
+	dev, err := delegns.Open()
+	if err != nil {
+		return err
+	}
+	defer dev.Close()
+	if len(m.Spec.Datasets) > 0 {
+		if err := zfs.Delegable(); err != nil {
+			return err
+		}
+	}
+	m.NS, err = dev.Create(string(m.Record.Name))
+	if errors.Is(err, delegns.ErrExist) {
+		// Of a zone of this name that is gone: one that runs has a record, and
+		// the supervisor would not be here.
+		if err = destroyNamed(dev, string(m.Record.Name)); err == nil {
+			m.NS, err = dev.Create(string(m.Record.Name))
+		}
+	}
+	if err != nil {
+		return err
+	}
+	m.Record.ID = m.NS.ID()
+	userns, err := os.Open(fmt.Sprintf("/proc/%d/ns/user", m.Record.PID))
+	if err != nil {
+		return fmt.Errorf("attach user namespace: %w", err)
+	}
+	defer userns.Close()
+	if err := m.NS.Attach(userns); err != nil {
+		return err
+	}
+	for _, name := range m.Spec.Datasets {
+		if err := m.setZoned(ctx, name); err != nil {
+			return err
+		}
+	}
+	for _, name := range m.Spec.Datasets {
+		if err := m.NS.Grant(consumer, name); err != nil && !errors.Is(err, delegns.ErrExist) {
+			return fmt.Errorf("cannot delegate ZFS dataset '%s': %w", name, err)
+		}
+	}
+	return nil
+}
+
+// setZoned sees to it that the property is set on the dataset itself: the
+// limits of a dataset bind the zone only there. Nothing else of a dataset is
+// changed or looked at, as a zone that had it may have set it.
+func (m *Machine) setZoned(ctx context.Context, name string) error {
+	<-m.prepare.done
+	if m.prepare.err != nil {
+		return fmt.Errorf("cannot open ZFS dataset '%s': %w", name, m.prepare.err)
+	}
+	for root, owner := range m.Roots {
+		if root == name || strings.HasPrefix(root, name+"/") {
+			return fmt.Errorf("cannot delegate ZFS dataset '%s': the root of zone '%s' is on it; delegate another dataset", name, owner)
+		}
+	}
+	props, ok := m.prepare.props[name]
+	switch {
+	case !ok:
+		return fmt.Errorf("cannot open ZFS dataset '%s': %w", name, zfs.ErrNotFound)
+	case props[propType].Value != string(zfs.Filesystem):
+		return fmt.Errorf("cannot open ZFS dataset '%s': it is a %s; delegate the file system above it", name, props[propType].Value)
+	case props[propZoned].Value == on && props[propZoned].Local():
+		return nil
+	}
+	if err := zfs.Set(ctx, name, propZoned+"="+on); err != nil {
+		return fmt.Errorf("cannot set '%s' property for ZFS dataset '%s': %w", propZoned, name, err)
+	}
+	return nil
+}
+
+// undelegate revokes everything. That zoned stays set keeps the host from
+// mounting what the zone may have prepared for it.
+func undelegate(_ context.Context, m *Machine) error {
+	if m.NS != nil {
+		err := m.NS.Destroy()
+		m.NS.Close()
+		m.NS = nil
+		if err != nil && !errors.Is(err, delegns.ErrNotExist) {
+			return err
+		}
+		return nil
+	}
+	dev, err := delegns.Open()
+	if errors.Is(err, delegns.ErrNotLoaded) {
+		// Without the module there is no namespace.
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer dev.Close()
+	return destroyNamed(dev, string(m.Record.Name))
+}
+
+func destroyNamed(dev *delegns.Device, name string) error {
+	ns, err := dev.OpenByName(name, delegns.Hold)
+	if errors.Is(err, delegns.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer ns.Close()
+	if err := ns.Destroy(); err != nil && !errors.Is(err, delegns.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+func (m *Machine) adoptDelegation() error {
+	dev, err := delegns.Open()
+	if err != nil {
+		return err
+	}
+	defer dev.Close()
+	m.NS, err = dev.OpenByID(m.Record.ID, delegns.Hold)
+	return err
+}
+
+// Granted are the datasets that the zone holds now.
+func (m *Machine) Granted() []string {
+	if m.NS == nil {
+		return nil
+	}
+	grants, err := m.NS.Grants()
+	if err != nil {
+		return nil
+	}
+	var names []string
+	for _, g := range grants {
+		if g.Consumer == consumer {
+			names = append(names, g.Resource)
+		}
+	}
+	slices.Sort(names)
+	return names
+}

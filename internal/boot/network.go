@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package boot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"zones/internal/network"
+)
+
+// connect gives the zone its links, or the host the zone's addresses. Each is
+// written down before it is made.
+func connect(_ context.Context, m *Machine) error {
+	if m.Spec.Exclusive() {
+		return m.addLinks()
+	}
+	for _, a := range m.Spec.Addresses {
+		m.Record.Addresses = append(m.Record.Addresses, a.Link+" "+a.Address)
+		if err := m.Record.Save(); err != nil {
+			return err
+		}
+		err := a.Add()
+		switch {
+		case errors.Is(err, network.ErrNoLink):
+			// As on illumos: said, and the zone boots without it.
+			m.say("WARNING: skipping network interface '%s' which may not be present/plumbed in the global zone.", a.Link)
+		case err != nil:
+			m.Record.Addresses = m.Record.Addresses[:len(m.Record.Addresses)-1]
+			return fmt.Errorf("%s: could not bring network interface up: %w", a.Link, err)
+		}
+	}
+	return nil
+}
+
+func (m *Machine) addLinks() error {
+	if err := network.LoopbackUp(m.Netns); err != nil {
+		return err
+	}
+	for _, l := range m.Spec.Links {
+		m.Record.Links = append(m.Record.Links, string(l.Kind)+" "+l.Name)
+		if err := m.Record.Save(); err != nil {
+			return err
+		}
+		if err := l.Add(m.Netns); err != nil {
+			return fmt.Errorf("failed to add network device: %w", err)
+		}
+	}
+	return nil
+}
+
+func disconnect(_ context.Context, m *Machine) error {
+	var errs []error
+	for _, text := range m.Record.Addresses {
+		link, address, _ := strings.Cut(text, " ")
+		errs = append(errs, network.Address{Link: link, Address: address}.Remove())
+	}
+	for _, text := range m.Record.Links {
+		kind, name, _ := strings.Cut(text, " ")
+		if m.Netns == nil {
+			// The namespace is gone, and has sent home what was the host's.
+			continue
+		}
+		errs = append(errs, network.Link{Kind: network.Kind(kind), Name: name}.Return(m.Netns))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("unable to unconfigure network interfaces in zone: %w", err)
+	}
+	m.Record.Addresses, m.Record.Links = nil, nil
+	return nil
+}

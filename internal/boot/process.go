@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package boot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"zones/internal/cgroup"
+	"zones/internal/console"
+	"zones/internal/control"
+	"zones/internal/mount"
+	"zones/internal/nsexec"
+)
+
+func makeCgroup(_ context.Context, m *Machine) error {
+	z := m.Spec
+	if err := cgroup.Create(z.Cgroup, z.Limits); err != nil {
+		return err
+	}
+	if err := cgroup.Delegate(z.Cgroup, int(z.IDBase)); err != nil {
+		return err
+	}
+	f, err := cgroup.Open(z.Cgroup)
+	m.cgroup = f
+	return err
+}
+
+func removeCgroup(_ context.Context, m *Machine) error {
+	closeFile(&m.cgroup)
+	return cgroup.Remove(m.Record.Cgroup)
+}
+
+func makeConsole(_ context.Context, m *Machine) (err error) {
+	m.Term, err = console.New(int(m.Spec.IDBase))
+	return err
+}
+
+func closeConsole(_ context.Context, m *Machine) error {
+	if m.Term != nil {
+		m.Term.Close()
+		m.Term = nil
+	}
+	return nil
+}
+
+// stageDir is where the zone's mounts are put together, in a mount namespace
+// of their own; on the host it stays empty.
+const stageDir = control.Dir + "/.stage"
+
+// startProcess makes the mounts and the first process. It runs on a thread of
+// its own, whose mounts become the zone's, and which ends afterwards.
+func startProcess(ctx context.Context, m *Machine) error {
+	z := m.Spec
+	if err := os.Mkdir(stageDir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+		return err
+	}
+	if err := checkFilesystems(ctx, z.Tree.Entries); err != nil {
+		return err
+	}
+	maps := nsexec.MapLine(0, z.IDBase, z.IDSize)
+	userns, err := nsexec.NewUserns(ctx, maps)
+	if err != nil {
+		return err
+	}
+	defer userns.Close()
+	host, err := os.Open("/proc/self/ns/mnt")
+	if err != nil {
+		return err
+	}
+	defer host.Close()
+	tree := z.Tree
+	tree.Dev.Console = m.Term.Path
+	in := &nsexec.Init{Namespaces: z.Namespaces, Cgroup: m.cgroup, Root: mount.Inside, HostMounts: host, Mounts: z.Mounts,
+		Hostname: z.Hostname, Console: "/dev/console", Keep: []*os.File{m.Term.Master, m.Term.Slave}, Limits: z.Process, Env: z.Env}
+	done := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread() // and never unlocked
+		err := mount.Isolate()
+		if err == nil {
+			err = tree.Build(stageDir, userns, int(z.IDBase))
+		}
+		if err == nil {
+			m.Keeper, err = in.Start(ctx)
+		}
+		done <- err
+	}()
+	if err := <-done; err != nil {
+		return err
+	}
+	if err := m.noteProcesses(); err != nil {
+		return err
+	}
+	if err := nsexec.SetMaps(m.Keeper.InitPID, maps); err != nil {
+		return err
+	}
+	if err := m.Keeper.Map(ctx); err != nil {
+		return err
+	}
+	return m.setSysctls(ctx)
+}
+
+func (m *Machine) noteProcesses() (err error) {
+	m.Record.PID, m.Record.Keeper, m.Record.KeeperFDs = m.Keeper.InitPID, m.Keeper.PID, m.Keeper.Numbers
+	if m.Record.Start, _, err = control.StartTime(m.Record.PID); err != nil {
+		return fmt.Errorf("start first process: %w", err)
+	}
+	if m.Record.KStart, _, err = control.StartTime(m.Record.Keeper); err != nil {
+		return fmt.Errorf("start first process: %w", err)
+	}
+	if m.Spec.Exclusive() {
+		m.Netns, err = os.Open(fmt.Sprintf("/proc/%d/ns/net", m.Record.PID))
+	}
+	return err
+}
+
+func (m *Machine) setSysctls(ctx context.Context) error {
+	if len(m.Spec.Sysctls) == 0 {
+		return nil
+	}
+	pidfd, err := m.Record.PIDFD()
+	if err != nil {
+		return err
+	}
+	defer pidfd.Close()
+	for _, s := range m.Spec.Sysctls {
+		if err := nsexec.WriteIn(ctx, pidfd, unix.CLONE_NEWIPC, "/proc/sys/"+s.Name, s.Value); err != nil {
+			return fmt.Errorf("limit %s: %w", s.Name, err)
+		}
+	}
+	return nil
+}
+
+// checkFilesystems runs the checks that fs resources ask for.
+func checkFilesystems(ctx context.Context, entries []mount.Entry) error {
+	for _, e := range entries {
+		if e.Check == "" {
+			continue
+		}
+		out, err := exec.CommandContext(ctx, "/sbin/fsck."+e.Type, "-a", e.Check).CombinedOutput()
+		var exit *exec.ExitError
+		// Status 1 says that errors were found and mended.
+		if errors.As(err, &exit) && exit.ExitCode() == 1 {
+			continue
+		}
+		if errors.As(err, &exit) {
+			return fmt.Errorf("fsck of '%s' failed with exit status %d; run fsck manually", e.Check, exit.ExitCode())
+		}
+		if err != nil {
+			return fmt.Errorf("fsck of '%s' failed: %w: %s", e.Check, err, out)
+		}
+	}
+	return nil
+}
+
+// killProcesses is the first thing that halting does: nothing else of a zone
+// is taken away under a process.
+func killProcesses(ctx context.Context, m *Machine) error {
+	if m.Record.Phase != control.PhaseHalting && m.Record.PID != 0 {
+		m.Record.Phase = control.PhaseHalting
+		if err := m.Record.Save(); err != nil {
+			return err
+		}
+	}
+	if err := cgroup.Kill(ctx, m.Record.Cgroup); err != nil {
+		return fmt.Errorf("unable to shutdown zone: %w", err)
+	}
+	return nil
+}
+
+// endProcess ends the first process and its keeper, and with them the last
+// holders of the zone's mounts.
+func endProcess(ctx context.Context, m *Machine) error {
+	if m.Record.Cgroup != "" {
+		if err := cgroup.Kill(ctx, m.Record.Cgroup); err != nil {
+			return fmt.Errorf("unable to shutdown zone: %w", err)
+		}
+	}
+	if m.Keeper != nil {
+		err := m.Keeper.Kill()
+		m.Keeper = nil
+		if err != nil {
+			return err
+		}
+	} else if keeper, err := m.Record.KeeperFD(); err == nil {
+		defer keeper.Close()
+		if err := unix.PidfdSendSignal(int(keeper.Fd()), unix.SIGKILL, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
+			return fmt.Errorf("end keeper: %w", err)
+		}
+	}
+	closeFile(&m.Netns)
+	m.Record.PID, m.Record.Keeper, m.Record.KeeperFDs = 0, 0, nil
+	return nil
+}
+
+// checkInit looks at the program that is to be the first, in the zone's root,
+// so that the administrator reads why it cannot run.
+func (m *Machine) checkInit(init string) error {
+	where := filepath.Join(m.Record.Root, init)
+	root, err := mount.OpenRoot(m.Record.Root)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	fd, err := unix.Openat2(int(root.Fd()), init, &unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC,
+		Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS})
+	if err != nil {
+		return fmt.Errorf("could not stat %s: %w", where, err)
+	}
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return fmt.Errorf("could not stat %s: %w", where, err)
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFREG || st.Mode&0o111 == 0 {
+		return fmt.Errorf("%s is not executable", where)
+	}
+	return nil
+}
+
+func closeFile(f **os.File) {
+	if *f != nil {
+		(*f).Close()
+		*f = nil
+	}
+}
+
+// Adopt takes over a zone whose supervisor died: the keeper, the console, the
+// delegation namespace and the network namespace.
+func Adopt(r *control.Record) (*Machine, error) {
+	m := &Machine{Record: *r}
+	pidfd, err := r.KeeperFD()
+	if err != nil {
+		return m, err
+	}
+	keeper, kept, err := nsexec.Adopt(pidfd, r.Keeper, r.PID, r.KeeperFDs)
+	if err != nil {
+		pidfd.Close()
+		return m, err
+	}
+	m.Keeper = keeper
+	if len(kept) >= 2 {
+		_ = unix.SetNonblock(int(kept[0].Fd()), true)
+		m.Term = &console.Terminal{Master: kept[0], Slave: kept[1], Path: kept[1].Name()}
+	}
+	if r.IPType == exclusive {
+		m.Netns, _ = os.Open("/proc/" + strconv.Itoa(r.PID) + "/ns/net")
+	}
+	return m, m.adoptDelegation()
+}
+
+const exclusive = "exclusive"

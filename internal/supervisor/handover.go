@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package supervisor
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"zones/internal/boot"
+	"zones/internal/console"
+	"zones/internal/control"
+	"zones/internal/delegns"
+	"zones/internal/nsexec"
+	"zones/internal/store"
+	"zones/internal/zone"
+)
+
+// The roles, as the second operand of the program that is executed again.
+const (
+	watchRole = "watch"
+	workRole  = "work"
+)
+
+// RoleFlag tells a supervisor that it is executed again; the number of the
+// descriptor that the handover is read from and the role follow.
+const RoleFlag = "--role"
+
+// watched is what the watching role knows of the zone: descriptors.
+type watched struct {
+	keeper, init                int // processes
+	goes, exit, status, pidfd   int
+	master, slave, delegns, net int
+}
+
+// watchable reports whether the zone is in a state that can be watched: what
+// could not be halted keeps its supervisor as it is.
+func (s *server) watchable() bool {
+	m := s.machine
+	if m == nil {
+		return false
+	}
+	return m.Keeper != nil && m.Term != nil && m.NS != nil &&
+		(m.Record.Phase == control.PhaseReady || m.Record.Phase == control.PhaseRunning)
+}
+
+// become executes the program again in another role. It returns only when that
+// fails, and the supervisor then is what it was.
+func (s *server) become(role string) error {
+	if !s.watching {
+		s.watch = s.toWatch()
+	}
+	text := s.encode()
+	fd, err := unix.MemfdCreate("handover", unix.MFD_CLOEXEC)
+	if err != nil {
+		return fmt.Errorf("hand over: %w", err)
+	}
+	defer unix.Close(fd)
+	if _, err := unix.Write(fd, []byte(text)); err != nil {
+		return fmt.Errorf("hand over: %w", err)
+	}
+	if _, err := unix.Seek(fd, 0, io.SeekStart); err != nil {
+		return fmt.Errorf("hand over: %w", err)
+	}
+	kept := append(s.descriptors(), fd)
+	for _, k := range kept {
+		_, _ = unix.FcntlInt(uintptr(k), unix.F_SETFD, 0)
+	}
+	argv := []string{"zoneadmd", RoleFlag, strconv.Itoa(fd), role}
+	err = unix.Exec("/proc/self/exe", argv, environment(role))
+	for _, k := range kept {
+		_, _ = unix.FcntlInt(uintptr(k), unix.F_SETFD, unix.FD_CLOEXEC)
+	}
+	return fmt.Errorf("hand over: %w", err)
+}
+
+// environment of a role. The watching one has no use for threads that collect
+// what it does not allocate.
+func environment(role string) []string {
+	env := []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin"}
+	if file := os.Getenv(traceEnv); file != "" {
+		env = append(env, traceEnv+"="+file)
+	}
+	if role == watchRole {
+		env = append(env, "GOMAXPROCS=1", "GOGC=off", "GODEBUG=madvdontneed=1")
+	}
+	return env
+}
+
+func (s *server) toWatch() watched {
+	m := s.machine
+	files := m.Keeper.Files()
+	number := func(f *os.File) int {
+		if f == nil {
+			return -1
+		}
+		return int(f.Fd())
+	}
+	w := watched{keeper: m.Keeper.PID, init: m.Keeper.InitPID, goes: number(files[0]), exit: number(files[1]),
+		status: number(files[2]), pidfd: number(files[3]), master: number(m.Term.Master), slave: number(m.Term.Slave),
+		delegns: number(m.NS.File()), net: number(m.Netns)}
+	return w
+}
+
+func (w *watched) fields() []*int {
+	return []*int{&w.keeper, &w.init, &w.goes, &w.exit, &w.status, &w.pidfd, &w.master, &w.slave, &w.delegns, &w.net}
+}
+
+func (s *server) descriptors() []int {
+	fds := []int{s.listener}
+	for _, f := range s.watch.fields()[2:] {
+		fds = append(fds, *f)
+	}
+	fds = append(append(fds, s.relay.Client), s.conns...)
+	for _, r := range s.pending {
+		fds = append(fds, r.FD())
+	}
+	if s.waiter != nil {
+		fds = append(fds, s.waiter.request.FD())
+	}
+	var open []int
+	for _, fd := range fds {
+		if fd >= 0 {
+			open = append(open, fd)
+		}
+	}
+	return open
+}
+
+// encode is the page of text: a word and its values on each line.
+func (s *server) encode() string {
+	var b strings.Builder
+	put := func(word string, values ...any) {
+		b.WriteString(word)
+		for _, v := range values {
+			fmt.Fprintf(&b, "\t%v", v)
+		}
+		b.WriteByte('\n')
+	}
+	put("zone", s.name)
+	put("listener", s.listener)
+	watch := []any{}
+	for _, f := range s.watch.fields() {
+		watch = append(watch, *f)
+	}
+	put("watch", watch...)
+	put("client", s.relay.Client, s.client.pid, s.client.untilHalt)
+	for _, fd := range s.conns {
+		put("conn", fd)
+	}
+	for _, r := range s.pending {
+		put("request", r.FD(), r.Op, strconv.Quote(r.Args), r.Reboot)
+	}
+	if w := s.waiter; w != nil {
+		put("waiter", w.request.FD(), strconv.Quote(w.request.Args), w.request.Reboot, w.deadline.UnixMilli())
+	}
+	return b.String()
+}
+
+// Resume goes on in a role, with what the descriptor says.
+func Resume(fd int, role string) error {
+	data, err := io.ReadAll(os.NewFile(uintptr(fd), "handover"))
+	if err != nil {
+		return fmt.Errorf("take over: %w", err)
+	}
+	s := &server{store: store.Open(""), listener: -1, relay: console.Relay{Master: -1, Client: -1}, watching: role == watchRole}
+	for _, line := range strings.Split(strings.TrimSuffix(string(data), "\n"), "\n") {
+		if err := s.decode(strings.Split(line, "\t")); err != nil {
+			return fmt.Errorf("take over: %q: %w", line, err)
+		}
+	}
+	for _, fd := range s.descriptors() {
+		_, _ = unix.FcntlInt(uintptr(fd), unix.F_SETFD, unix.FD_CLOEXEC)
+	}
+	s.relay.Master = s.watch.master
+	if s.watching {
+		// The roles wait in the same poll; blocking belongs to neither.
+		for _, fd := range []int{s.watch.master, s.relay.Client} {
+			if fd >= 0 {
+				_ = unix.SetNonblock(fd, true)
+			}
+		}
+		return s.serve()
+	}
+	if err := s.restore(); err != nil {
+		return err
+	}
+	return s.serve()
+}
+
+func (s *server) decode(f []string) error {
+	number := func(i int) int {
+		if i >= len(f) {
+			return -1
+		}
+		n, err := strconv.Atoi(f[i])
+		if err != nil {
+			return -1
+		}
+		return n
+	}
+	text := func(i int) string {
+		if i >= len(f) {
+			return ""
+		}
+		t, err := strconv.Unquote(f[i])
+		if err != nil {
+			return f[i]
+		}
+		return t
+	}
+	switch f[0] {
+	case "zone":
+		name, err := zone.ParseName(text(1))
+		s.name = name
+		return err
+	case "listener":
+		s.listener = number(1)
+	case "watch":
+		for i, p := range s.watch.fields() {
+			*p = number(i + 1)
+		}
+	case "client":
+		s.relay.Client = number(1)
+		s.client = clientState{number(2), text(3) == "true"}
+	case "conn":
+		s.conns = append(s.conns, number(1))
+	case "request":
+		s.pending = append(s.pending, control.Resume(number(1), control.Op(text(2)), text(3), text(4) == "true"))
+	case "waiter":
+		ms, err := strconv.ParseInt(text(4), 10, 64)
+		s.waiter = &waiter{control.Resume(number(1), control.OpShutdown, text(2), text(3) == "true"), time.UnixMilli(ms)}
+		return err
+	}
+	return nil
+}
+
+// restore makes a machine of what the watching role held.
+func (s *server) restore() error {
+	record, err := control.Load(s.name)
+	if err != nil {
+		record = s.guess()
+		record.Keeper, record.PID = s.watch.keeper, s.watch.init
+		record.KStart, _, _ = control.StartTime(record.Keeper)
+		record.Start, _, _ = control.StartTime(record.PID)
+		record.Phase = control.PhaseRunning
+		s.log("the record of the zone was lost or damaged: %v", err)
+	}
+	w := s.watch
+	file := func(fd int, name string) *os.File {
+		if fd < 0 {
+			return nil
+		}
+		return os.NewFile(uintptr(fd), name)
+	}
+	for _, fd := range []int{w.exit, w.status} {
+		_ = unix.SetNonblock(fd, true)
+	}
+	m := &boot.Machine{Record: *record}
+	m.Keeper = nsexec.FromFiles(w.keeper, w.init, record.KeeperFDs,
+		[]*os.File{file(w.goes, "go"), file(w.exit, "exit"), file(w.status, "status"), file(w.pidfd, "pidfd")})
+	m.Term = &console.Terminal{Master: file(w.master, "console"), Slave: file(w.slave, "console")}
+	m.Netns = file(w.net, "net")
+	if m.NS, err = delegns.FromFile(file(w.delegns, "delegns")); err != nil {
+		s.log("delegation namespace: %v", err)
+		m.NS = nil
+	}
+	s.adopt(m)
+	s.watch = watched{}
+	return nil
+}

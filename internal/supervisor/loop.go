@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"zones/internal/control"
+)
+
+// serve runs the loop until the supervisor has nothing more to do.
+func (s *server) serve() error {
+	s.posted = make(chan func(), 16)
+	if err := unix.Pipe2(s.wake[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
+		return fmt.Errorf("make pipe: %w", err)
+	}
+	for {
+		if s.idle() {
+			if s.exits() {
+				return nil
+			}
+			if !s.watching && s.watchable() {
+				// Comes back only when it could not be done.
+				if err := s.become(watchRole); err != nil {
+					s.log("watch: %v", err)
+				}
+			}
+		}
+		if err := s.turn(); err != nil {
+			return err
+		}
+	}
+}
+
+// idle reports whether nothing is under way or waiting to be.
+func (s *server) idle() bool { return !s.busy && len(s.pending) == 0 && len(s.posted) == 0 }
+
+// active reports whether there is a zone to hold.
+func (s *server) active() bool { return s.machine != nil || s.watch.keeper != 0 }
+
+// exits reports whether the supervisor can end: no zone, no console's user, no
+// client. It then has given up its name, under the zone's lock, so that no
+// command can have found it in the meantime.
+func (s *server) exits() bool {
+	if !s.leave && (s.active() || s.relay.Client >= 0 || len(s.conns) > 0 || s.waiter != nil) {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
+	defer cancel()
+	lock, err := control.TakeLock(ctx, s.name)
+	if err != nil {
+		// A command is starting, or has the zone: it may want us.
+		return false
+	}
+	defer lock.Unlock()
+	if fd, err := control.Accept(s.listener); err == nil {
+		s.conns = append(s.conns, fd)
+		return false
+	}
+	_ = os.Remove(control.Path(s.name, control.DoorSuffix))
+	return true
+}
+
+// Places in the set that turn polls.
+const (
+	pollListener = iota
+	pollWake
+	pollExit
+	pollMaster
+	pollClient
+	pollConns
+)
+
+// turn waits for something to happen and deals with it.
+func (s *server) turn() error {
+	master, client := s.relay.Events()
+	set := []unix.PollFd{
+		pollListener: {Fd: int32(s.listener), Events: unix.POLLIN},
+		pollWake:     {Fd: int32(s.wake[0]), Events: unix.POLLIN},
+		pollExit:     {Fd: int32(s.exitFD()), Events: unix.POLLIN},
+		pollMaster:   {Fd: int32(s.relay.Master), Events: master},
+		pollClient:   {Fd: int32(s.relay.Client), Events: client},
+	}
+	for _, fd := range s.conns {
+		set = append(set, unix.PollFd{Fd: int32(fd), Events: unix.POLLIN})
+	}
+	if s.busy {
+		// Requests and init's end wait until the operation is over.
+		set[pollExit].Fd = -1
+	}
+	if _, err := unix.Poll(set, s.timeout()); err != nil && !errors.Is(err, unix.EINTR) {
+		return fmt.Errorf("poll: %w", err)
+	}
+	s.runPosted()
+	if set[pollMaster].Revents != 0 || set[pollClient].Revents != 0 {
+		if !s.relay.Move() {
+			s.disconnect()
+		}
+	}
+	if set[pollListener].Revents != 0 {
+		if fd, err := control.Accept(s.listener); err == nil {
+			s.conns = append(s.conns, fd)
+		}
+	}
+	for _, p := range set[pollConns:] {
+		if p.Revents != 0 {
+			s.receive(int(p.Fd))
+		}
+	}
+	if s.waiter != nil && time.Now().After(s.waiter.deadline) {
+		s.waiter.request.Line("unable to shutdown zone")
+		s.waiter.request.Fail()
+		s.conns = append(s.conns, s.waiter.request.FD())
+		s.waiter = nil
+	}
+	if !s.busy {
+		s.next(set[pollExit].Revents != 0)
+	}
+	return nil
+}
+
+// timeout is how long a turn may wait, in milliseconds.
+func (s *server) timeout() int {
+	switch {
+	case s.waiter != nil:
+		return int(max(time.Until(s.waiter.deadline)/time.Millisecond+1, 0))
+	case !s.active() && s.relay.Client < 0:
+		return 100 // until the lock can be had, to end
+	}
+	return -1
+}
+
+func (s *server) exitFD() int {
+	switch {
+	case s.watching:
+		return s.watch.exit
+	case s.machine != nil && s.machine.Keeper != nil:
+		return int(s.machine.Keeper.ExitFD().Fd())
+	}
+	return -1
+}
+
+// post has the loop run f; for the goroutine of an operation.
+func (s *server) post(f func()) {
+	s.posted <- f
+	_, _ = unix.Write(s.wake[1], []byte{0})
+}
+
+func (s *server) runPosted() {
+	var b [64]byte
+	_, _ = unix.Read(s.wake[0], b[:])
+	for {
+		select {
+		case f := <-s.posted:
+			f()
+		default:
+			return
+		}
+	}
+}
+
+func (s *server) dropConn(fd int) {
+	for i, c := range s.conns {
+		if c == fd {
+			s.conns = append(s.conns[:i], s.conns[i+1:]...)
+			return
+		}
+	}
+}
+
+// receive takes a request from a connection, or the connection's end.
+func (s *server) receive(fd int) {
+	r, err := control.Receive(fd)
+	if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINTR) {
+		return
+	}
+	if err != nil {
+		s.dropConn(fd)
+		unix.Close(fd)
+		return
+	}
+	switch r.Op {
+	case control.OpPing:
+		r.Done()
+	case control.OpConsole:
+		s.connect(r)
+	default:
+		s.dropConn(fd)
+		s.pending = append(s.pending, r)
+	}
+}
+
+// connect gives the console to a client that asks for it, unless another has
+// it. The client's end is a stream of its own.
+func (s *server) connect(r *control.Request) {
+	if s.relay.Client >= 0 {
+		r.Busy(s.client.pid)
+		return
+	}
+	ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		r.Line(err.Error())
+		r.Fail()
+		return
+	}
+	s.relay.Client = ends[0]
+	s.client = clientState{r.PeerPID, r.UntilHalt}
+	r.Done(ends[1])
+	unix.Close(ends[1])
+}
+
+// disconnect ends the stream of the console's client.
+func (s *server) disconnect() {
+	if s.relay.Client >= 0 {
+		unix.Close(s.relay.Client)
+		s.relay.Client = -1
+		s.relay.Forget()
+	}
+}
+
+// notice tells the console's user what happens to the zone. One who asked to
+// be disconnected when it ends is, if last.
+func (s *server) notice(last bool, format string, args ...any) {
+	text := "NOTICE: " + fmt.Sprintf(format, args...)
+	if last && s.client.untilHalt && s.relay.Client >= 0 {
+		s.relay.Notice(text + ".  Disconnecting...")
+		s.disconnect()
+		return
+	}
+	s.relay.Notice(text)
+}
+
+// next begins what is to be done: the end of init first, as requests that
+// came meanwhile are about a zone that has ended.
+func (s *server) next(exited bool) {
+	if !exited && len(s.pending) == 0 {
+		return
+	}
+	if s.watching {
+		if err := s.become(workRole); err != nil {
+			s.log("work: %v", err)
+			// Without memory or the program's file there is only the request
+			// to refuse; the zone goes on.
+			for _, r := range s.pending {
+				r.Line(err.Error())
+				r.Fail()
+				s.conns = append(s.conns, r.FD())
+			}
+			s.pending = nil
+			time.Sleep(100 * time.Millisecond)
+		}
+		return
+	}
+	s.busy = true
+	if exited {
+		go s.carry(nil, s.ended)
+		return
+	}
+	r := s.pending[0]
+	s.pending = s.pending[1:]
+	go s.carry(r, func(ctx context.Context, o *operation) error { return s.perform(ctx, o, r) })
+}
+
+// carry runs an operation beside the loop and answers its client.
+func (s *server) carry(r *control.Request, work func(context.Context, *operation) error) {
+	o := &operation{server: s, request: r}
+	err := work(context.Background(), o)
+	if err != nil && !errors.Is(err, errSaid) {
+		for _, line := range lines(err) {
+			o.say("%s", line)
+		}
+	}
+	s.post(func() {
+		s.busy = false
+		switch {
+		case r == nil || o.waits:
+			return
+		case err != nil:
+			r.Fail()
+		default:
+			r.Done()
+		}
+		s.conns = append(s.conns, r.FD())
+	})
+}

@@ -1,0 +1,387 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"zones/internal/boot"
+	"zones/internal/brand"
+	"zones/internal/cgroup"
+	"zones/internal/control"
+	"zones/internal/nsexec"
+	"zones/internal/spec"
+	"zones/internal/zone"
+)
+
+// errSaid is a failure whose reasons the client has been told.
+var errSaid = errors.New("reasons were given")
+
+// operation is one thing being done, and for whom: nil when the zone itself,
+// or its end, asked for it.
+type operation struct {
+	server  *server
+	request *control.Request
+	waits   bool // the client is answered later
+}
+
+// say tells the client, or the log when there is none.
+func (o *operation) say(format string, args ...any) {
+	if o.request != nil {
+		o.request.Line(fmt.Sprintf(format, args...))
+		return
+	}
+	o.server.log(format, args...)
+}
+
+func (o *operation) notice(last bool, format string, args ...any) {
+	o.server.post(func() { o.server.notice(last, format, args...) })
+}
+
+// lines are the single errors of a joined one.
+func lines(err error) []string {
+	return strings.Split(err.Error(), "\n")
+}
+
+func invalid(op control.Op, state zone.State) error {
+	return fmt.Errorf("%s operation is invalid for zones in state '%v'", op, state)
+}
+
+// perform does what a client asks for.
+func (s *server) perform(ctx context.Context, o *operation, r *control.Request) error {
+	state := s.state()
+	if state == zone.Incomplete && r.Op != control.OpForceBoot && r.Op != control.OpUninstall {
+		return invalid(r.Op, state)
+	}
+	switch r.Op {
+	case control.OpReady:
+		return s.ready(ctx, o, state)
+	case control.OpBoot:
+		if state >= zone.Running {
+			o.say("zone is already booted")
+			return nil
+		}
+		return s.boot(ctx, o, r.Args)
+	case control.OpForceBoot:
+		if state.Active() {
+			return errSaid
+		}
+		return s.boot(ctx, o, r.Args)
+	case control.OpHalt:
+		if !state.Active() {
+			o.say("zone is already halted")
+			return nil
+		}
+		return s.halt(ctx, o)
+	case control.OpReboot:
+		if state == zone.Ready || !state.Active() {
+			return invalid(r.Op, state)
+		}
+		return s.reboot(ctx, o, r.Args)
+	case control.OpShutdown:
+		return s.shutdown(ctx, o, r, state)
+	case control.OpUninstall:
+		s.post(func() {
+			s.notice(false, "Zone is being uninstalled.  Disconnecting...")
+			s.disconnect()
+			s.leave = true
+		})
+		return nil
+	}
+	return fmt.Errorf("%s operation is not supported", r.Op)
+}
+
+func (s *server) ready(ctx context.Context, o *operation, state zone.State) error {
+	if state == zone.Ready {
+		o.say("zone is already ready")
+		return nil
+	}
+	if state.Active() {
+		if err := s.halt(ctx, o); err != nil {
+			return err
+		}
+	}
+	if err := s.readyUp(ctx, o); err != nil {
+		return err
+	}
+	o.notice(false, "Zone readied")
+	return nil
+}
+
+// readyUp makes the zone as its configuration is now.
+func (s *server) readyUp(ctx context.Context, o *operation) error {
+	z, roots, err := s.plan()
+	if err != nil {
+		return err
+	}
+	m := &boot.Machine{Spec: z, Roots: roots, Say: o.say}
+	if file := os.Getenv(traceEnv); file != "" {
+		m.Done = func(step string, took time.Duration) { trace(file, step, took) }
+	}
+	if err := s.snapshot(); err != nil {
+		return fmt.Errorf("unable to create snapshot: %w", err)
+	}
+	if err := m.Ready(ctx); err != nil {
+		s.dropSnapshot()
+		return err
+	}
+	s.take(m)
+	return nil
+}
+
+// take hands a machine to the loop.
+func (s *server) take(m *boot.Machine) {
+	done := make(chan struct{})
+	s.post(func() { s.adopt(m); close(done) })
+	<-done
+}
+
+// boot brings the zone up from installed or ready.
+func (s *server) boot(ctx context.Context, o *operation, args string) error {
+	switch {
+	case s.machine == nil:
+		o.notice(false, "Zone booting up")
+		if err := s.readyUp(ctx, o); err != nil {
+			o.notice(true, "Zone boot failed")
+			return err
+		}
+	case args != "":
+		o.notice(false, "Zone booting up with arguments: %s", args)
+	default:
+		o.notice(false, "Zone booting up")
+	}
+	if err := s.start(ctx, o, args); err != nil {
+		err = errors.Join(err, s.halt(ctx, &operation{server: s}))
+		o.notice(true, "Zone boot failed")
+		return err
+	}
+	return nil
+}
+
+// start lets init run.
+func (s *server) start(ctx context.Context, o *operation, args string) error {
+	if args == "" {
+		args = s.bootArgs()
+	}
+	a := spec.ParseBootArgs(args)
+	if len(a.Unused) > 0 {
+		o.say("WARNING: Unused or invalid boot arguments `%s'.", strings.Join(a.Unused, " "))
+	}
+	if odd := append(a.Invalid, a.Unused...); len(odd) > 0 {
+		text := "WARNING: Ignoring invalid boot arguments: " + strings.Join(odd, " ")
+		s.post(func() { s.relay.Notice(text) })
+	}
+	s.machine.Record.Args = args
+	return s.machine.Start(ctx, a)
+}
+
+// halt takes the zone down, whatever it is doing.
+func (s *server) halt(ctx context.Context, o *operation) error {
+	m := s.machine
+	if m == nil {
+		return nil
+	}
+	s.drop(m)
+	if err := m.Halt(ctx); err != nil {
+		s.post(func() { s.machine = m })
+		return errors.Join(err, errors.New("unable to destroy zone"))
+	}
+	s.dropSnapshot()
+	if o.request == nil || o.request.Op != control.OpReboot {
+		o.notice(true, "Zone halted")
+	}
+	return nil
+}
+
+// drop takes the machine from the loop: its descriptors are about to go.
+func (s *server) drop(m *boot.Machine) {
+	done := make(chan struct{})
+	s.post(func() {
+		// What the zone said last is still in the terminal.
+		s.relay.Move()
+		s.relay.Master = -1
+		s.machine = nil
+		s.relay.Forget()
+		close(done)
+	})
+	<-done
+	_ = m
+}
+
+func (s *server) reboot(ctx context.Context, o *operation, args string) error {
+	if args == "" {
+		o.notice(false, "Zone rebooting")
+	} else {
+		o.notice(false, "Zone rebooting with arguments: %s", args)
+	}
+	if err := s.halt(ctx, &operation{server: s, request: &control.Request{Op: control.OpReboot}}); err != nil {
+		return err
+	}
+	err := s.readyUp(ctx, o)
+	if err == nil {
+		if err = s.start(ctx, o, args); err != nil {
+			err = errors.Join(err, s.halt(ctx, &operation{server: s}))
+		}
+	}
+	if err != nil {
+		o.notice(true, "Zone boot failed")
+	}
+	return err
+}
+
+// ended deals with the end of the first process: what reboot(2) inside asked
+// for, or init's death.
+func (s *server) ended(ctx context.Context, o *operation) error {
+	status, err := s.machine.Keeper.ExitStatus(ctx)
+	again := err == nil && status.Signaled() && status.Signal() == syscall.SIGHUP
+	asked := again || err == nil && status.Signaled() && status.Signal() == syscall.SIGINT
+	if !asked {
+		o.say("init ended (%s)", describe(status, err))
+		again = s.restarts()
+	}
+	w := s.takeWaiter()
+	if again && w == nil {
+		return s.reboot(ctx, o, "")
+	}
+	err = s.halt(ctx, o)
+	if w == nil {
+		return err
+	}
+	o.request = w.request
+	if err == nil && w.request.Reboot {
+		err = s.boot(ctx, o, w.request.Args)
+	}
+	r := w.request
+	s.post(func() {
+		if err != nil {
+			for _, line := range lines(err) {
+				r.Line(line)
+			}
+			r.Fail()
+		} else {
+			r.Done()
+		}
+		s.conns = append(s.conns, r.FD())
+	})
+	return nil
+}
+
+func describe(status syscall.WaitStatus, err error) string {
+	switch {
+	case err != nil:
+		return err.Error()
+	case status.Signaled():
+		return "killed by signal " + status.Signal().String()
+	}
+	return fmt.Sprintf("exit status %d", status.ExitStatus())
+}
+
+func (s *server) takeWaiter() *waiter {
+	got := make(chan *waiter)
+	s.post(func() {
+		w := s.waiter
+		s.waiter = nil
+		got <- w
+	})
+	return <-got
+}
+
+// shutdownCommands end a zone in order, the first that works; what a brand
+// names comes before them.
+var shutdownCommands = []string{"/sbin/init 0", "/sbin/poweroff"}
+
+// shutdown asks the zone's init to end the zone. The client is answered when
+// it has ended, or has taken too long.
+func (s *server) shutdown(ctx context.Context, o *operation, r *control.Request, state zone.State) error {
+	switch {
+	case state == zone.ShuttingDown || state == zone.Down:
+		return errors.New("unable to shutdown zone")
+	case state != zone.Running:
+		return invalid(r.Op, state)
+	case s.waiter != nil:
+		return errors.New("shutdown already in progress")
+	}
+	commands := shutdownCommands
+	if b, err := brand.Find("/", s.machine.Record.Brand); err == nil {
+		if text, ok := b.Hook(brand.Shutdown, string(s.name), s.machine.Record.Zonepath); ok {
+			commands = []string{text}
+		}
+	}
+	var errs []error
+	for _, command := range commands {
+		err := s.inside(ctx, command)
+		if err == nil {
+			o.waits = true
+			s.post(func() { s.waiter = &waiter{r, time.Now().Add(shutdownLimit)} })
+			return nil
+		}
+		errs = append(errs, err)
+	}
+	s.log("%v", errors.Join(errs...))
+	return errors.New("unable to shutdown zone")
+}
+
+// inside runs a command in the zone as its root and waits for it.
+func (s *server) inside(ctx context.Context, command string) error {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	r := &s.machine.Record
+	pidfd, err := r.PIDFD()
+	if err != nil {
+		return err
+	}
+	defer pidfd.Close()
+	group, err := cgroup.Leaf(r.Cgroup, "zlogin", int(r.UIDBase))
+	if err != nil {
+		return err
+	}
+	defer group.Close()
+	null, err := os.OpenFile("/dev/null", os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer null.Close()
+	words := strings.Fields(command)
+	e := &nsexec.Enter{Target: pidfd, Cgroup: group, Path: words[0], Argv: words, Env: r.Env, Stdin: null, Stdout: null, Stderr: null,
+		Limits: nsexec.Limits{Caps: r.CapsKept, Seccomp: nsexec.SeccompFilter()}}
+	for _, text := range r.Rlimits {
+		if l, err := nsexec.ParseRlimit(text); err == nil {
+			e.Limits.Rlimits = append(e.Limits.Rlimits, l)
+		}
+	}
+	child, err := e.Start(ctx)
+	if err != nil {
+		return fmt.Errorf("%s: %w", command, err)
+	}
+	defer child.Close()
+	status, err := child.WaitFor(ctx)
+	if err != nil {
+		return fmt.Errorf("%s: %w", command, err)
+	}
+	// The command may be among the first to be killed by what it asked for.
+	if status.Signaled() || status.ExitStatus() == 0 {
+		return nil
+	}
+	return fmt.Errorf("%s: exit status %d", command, status.ExitStatus())
+}
+
+// traceEnv names a file to which the time of each step is appended.
+const traceEnv = "ZONEADMD_TRACE"
+
+func trace(file, step string, took time.Duration) {
+	f, err := os.OpenFile(file, os.O_WRONLY|os.O_APPEND|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	_, _ = io.WriteString(f, fmt.Sprintf("%s %d\n", step, took.Microseconds()))
+}

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package supervisor
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"zones/internal/brand"
+	"zones/internal/control"
+	"zones/internal/schema"
+	"zones/internal/spec"
+	"zones/internal/zone"
+)
+
+// plan reads the zone's configuration and turns it into what the kernel is to
+// be asked for. It returns too which datasets zones' roots are on.
+func (s *server) plan() (*spec.Zone, map[string]zone.Name, error) {
+	c, _, err := s.store.Load(s.name)
+	if err != nil {
+		return nil, nil, err
+	}
+	name, _ := schema.Brand.Of(c)
+	if name == "" {
+		name = brand.Default
+	}
+	b, err := brand.Find("/", name)
+	if err != nil {
+		return nil, nil, err
+	}
+	facts, err := spec.Host(c)
+	if err != nil {
+		return nil, nil, err
+	}
+	if entry, err := s.store.Lookup(s.name); err == nil {
+		facts.UUID = entry.UUID
+	}
+	z, err := spec.New(c, b, facts)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := s.checkRoot(z.Tree.Root); err != nil {
+		return nil, nil, err
+	}
+	return z, s.roots(), nil
+}
+
+// checkRoot refuses a root that another zone is in, or that something of the
+// host is mounted in.
+func (s *server) checkRoot(root string) error {
+	names, err := control.Active()
+	if err != nil {
+		return err
+	}
+	for _, other := range names {
+		if other == s.name {
+			continue
+		}
+		r, _, err := control.Status(other)
+		if err != nil {
+			continue
+		}
+		if r.Root == root || strings.HasPrefix(r.Root, root+"/") || strings.HasPrefix(root, r.Root+"/") {
+			return fmt.Errorf("zone root %s already in use by zone %s", root, other)
+		}
+	}
+	mounts, err := hostMounts()
+	if err != nil {
+		return err
+	}
+	var found []string
+	for _, m := range mounts {
+		if strings.HasPrefix(m.dir, root+"/") {
+			found = append(found, "  "+m.dir)
+		}
+	}
+	if len(found) > 0 {
+		return errors.New("These file-systems are mounted on subdirectories of " + root + ":\n" + strings.Join(found, "\n"))
+	}
+	return nil
+}
+
+// roots are the datasets on which the roots of installed zones are.
+func (s *server) roots() map[string]zone.Name {
+	entries, err := s.store.Index()
+	if err != nil {
+		return nil
+	}
+	mounts, err := hostMounts()
+	if err != nil {
+		return nil
+	}
+	at := map[string]string{}
+	for _, m := range mounts {
+		if m.kind == "zfs" {
+			at[m.dir] = m.source
+		}
+	}
+	roots := map[string]zone.Name{}
+	for _, e := range entries {
+		for _, dir := range []string{e.Path, e.Path + "/root"} {
+			if dataset, ok := at[dir]; ok && e.State >= zone.Incomplete && e.Name != zone.Global {
+				roots[dataset] = e.Name
+			}
+		}
+	}
+	return roots
+}
+
+type hostMount struct{ source, dir, kind string }
+
+// hostMounts reads the host's table of mounts. Octal escapes stand for blanks
+// and the like.
+func hostMounts() ([]hostMount, error) {
+	data, err := os.ReadFile("/proc/1/mounts")
+	if err != nil {
+		return nil, fmt.Errorf("read mounts: %w", err)
+	}
+	unescape := strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)
+	var all []hostMount
+	for _, line := range strings.Split(string(data), "\n") {
+		if f := strings.Fields(line); len(f) >= 3 {
+			all = append(all, hostMount{unescape.Replace(f[0]), unescape.Replace(f[1]), f[2]})
+		}
+	}
+	return all, nil
+}
+
+// snapshot keeps the configuration that the zone is made of.
+func (s *server) snapshot() error {
+	data, err := os.ReadFile(s.store.ConfigFile(s.name))
+	if err != nil {
+		return err
+	}
+	file := s.store.SnapshotFile(s.name)
+	if err := os.WriteFile(file+".new", data, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(file+".new", file)
+}
+
+func (s *server) dropSnapshot() { _ = os.Remove(s.store.SnapshotFile(s.name)) }
+
+// bootArgs are the arguments of a boot that gives none.
+func (s *server) bootArgs() string {
+	if s.machine != nil && s.machine.Spec != nil {
+		return s.machine.Spec.BootArgs
+	}
+	c, _, err := s.store.Load(s.name)
+	if err != nil {
+		return ""
+	}
+	args, _ := schema.BootArgs.Of(c)
+	return args
+}
+
+// restarts reports whether init's death restarts the zone rather than halting
+// it.
+func (s *server) restarts() bool {
+	b, err := brand.Find("/", s.machine.Record.Brand)
+	return err == nil && b.RestartInit
+}

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package supervisor is the process that owns a running zone: it serves the
+// zone's control socket and console, boots and halts on request, and does what
+// reboot(2) and the end of init inside ask for.
+//
+// It has two roles. The working role carries operations out. When there is
+// nothing to do it executes itself again in the watching role, which holds the
+// descriptors and waits in poll(2), with next to no memory; what is to be done
+// makes it execute itself back. Between the two go the descriptors and a page
+// of text: see handover.
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"zones/internal/boot"
+	"zones/internal/cgroup"
+	"zones/internal/console"
+	"zones/internal/control"
+	"zones/internal/spec"
+	"zones/internal/store"
+	"zones/internal/zone"
+)
+
+// A RefusedError is a zone that no supervisor is for; the text is for people.
+type RefusedError struct{ Text string }
+
+func (e *RefusedError) Error() string { return e.Text }
+
+// shutdownLimit is how long an orderly shutdown may take.
+const shutdownLimit = 100 * time.Second
+
+// server is a supervisor in either role.
+type server struct {
+	name     zone.Name
+	store    *store.Store
+	listener int
+	conns    []int // connections without a request
+	pending  []*control.Request
+	relay    console.Relay
+	client   clientState
+	waiter   *waiter // a shutdown that waits for the zone to end
+	machine  *boot.Machine
+	watching bool // the watching role
+	watch    watched
+	wake     [2]int      // pipe: something has been posted
+	posted   chan func() // to be run by the loop
+	busy     bool        // an operation is being carried out
+	leave    bool        // the supervisor is to end
+}
+
+// clientState is about who has the console.
+type clientState struct {
+	pid       int
+	untilHalt bool
+}
+
+// waiter is a client that asked for a shutdown.
+type waiter struct {
+	request  *control.Request
+	deadline time.Time
+}
+
+// Run is a supervisor's whole life, from its start by a command to its exit.
+// started is called once it listens, or never.
+func Run(name zone.Name, started func()) error {
+	s := &server{name: name, store: store.Open(""), listener: -1, relay: console.Relay{Master: -1, Client: -1}}
+	if err := s.check(); err != nil {
+		return err
+	}
+	s.settle()
+	if err := s.recover(); err != nil {
+		return err
+	}
+	fd, err := control.Listen(name)
+	if err != nil {
+		return err
+	}
+	s.listener = fd
+	started()
+	return s.serve()
+}
+
+// check refuses zones that are not to be managed.
+func (s *server) check() error {
+	if s.name == zone.Global {
+		return &RefusedError{"cannot manage the global zone"}
+	}
+	if os.Geteuid() != 0 {
+		return &RefusedError{"You lack sufficient privilege to run this command (all privs required)"}
+	}
+	entry, err := s.store.Lookup(s.name)
+	if errors.Is(err, store.ErrNoZone) {
+		return &RefusedError{fmt.Sprintf("could not manage %s: %s", s.name, store.Reason(err))}
+	}
+	if err != nil {
+		return &RefusedError{fmt.Sprintf("could not manage %s: %v", s.name, err)}
+	}
+	if entry.State == zone.Configured {
+		return &RefusedError{fmt.Sprintf("cannot manage a zone which is in state '%v'", entry.State)}
+	}
+	return nil
+}
+
+// settle makes the process independent of who started it: no zone's memory is
+// taken from it, and no session's end is its own.
+func (s *server) settle() {
+	_ = os.WriteFile("/proc/self/oom_score_adj", []byte("-900"), 0)
+	if top, err := cgroup.Mount(); err == nil {
+		_ = cgroup.Enter(filepath.Join(top, spec.Slice, ".zoneadmd"))
+	}
+	unix.Umask(0o022)
+}
+
+// recover takes over what an earlier supervisor left: a zone that runs, one
+// that ended while nobody looked, or the remains of a boot.
+func (s *server) recover() error {
+	record, err := control.Load(s.name)
+	if errors.Is(err, control.ErrNotActive) {
+		return nil
+	}
+	if err != nil {
+		// Damaged: the kernel still knows the zone by its cgroup and its name.
+		record = s.guess()
+	}
+	m, err := boot.Adopt(record)
+	if err == nil {
+		s.adopt(m)
+		return nil
+	}
+	m.Record.Phase = control.PhaseHalting
+	if err := m.Halt(context.Background()); err != nil {
+		s.log("clean up: %v", err)
+		// Still there, and halt can be asked for again.
+		s.machine = m
+	}
+	return nil
+}
+
+// guess is a record good enough to halt a zone by.
+func (s *server) guess() *control.Record {
+	r := &control.Record{Name: s.name, Boot: control.BootID(), Phase: control.PhaseDown}
+	if top, err := cgroup.Mount(); err == nil {
+		f := spec.Facts{CgroupTop: top}
+		r.Cgroup = f.CgroupOf(s.name)
+	}
+	return r
+}
+
+func (s *server) adopt(m *boot.Machine) {
+	s.machine = m
+	if m.Term != nil {
+		s.relay.Master = int(m.Term.Master.Fd())
+		_ = unix.SetNonblock(s.relay.Master, true)
+	}
+}
+
+// state is where the zone stands, from the supervisor's point of view.
+func (s *server) state() zone.State {
+	if s.machine == nil {
+		entry, err := s.store.Lookup(s.name)
+		if err != nil {
+			return zone.Installed
+		}
+		return entry.State
+	}
+	switch s.machine.Record.Phase {
+	case control.PhaseReady:
+		return zone.Ready
+	case control.PhaseRunning:
+		return zone.Running
+	case control.PhaseHalting:
+		return zone.ShuttingDown
+	}
+	return zone.Down
+}
+
+// log says something that no client is there for.
+func (s *server) log(format string, args ...any) {
+	text := fmt.Sprintf("<27>zoneadmd[%d]: [zone '%s'] %s", os.Getpid(), s.name, fmt.Sprintf(format, args...))
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return
+	}
+	defer unix.Close(fd)
+	_ = unix.Sendto(fd, []byte(text), 0, &unix.SockaddrUnix{Name: "/dev/log"})
+}
