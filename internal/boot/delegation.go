@@ -19,7 +19,6 @@ const consumer = "zfs"
 
 // The properties of a dataset that decide over its delegation.
 const (
-	propType  = "type"
 	propZoned = "zoned"
 	on        = "on"
 )
@@ -39,7 +38,7 @@ func (m *Machine) prefetch(ctx context.Context) {
 	go func() {
 		defer close(p.done)
 		if len(names) > 0 {
-			p.props, p.err = zfs.GetAll(ctx, names, propType, propZoned)
+			p.props, p.err = zfs.GetAll(ctx, names, zfs.PropType, propZoned)
 		}
 	}()
 }
@@ -107,8 +106,8 @@ func (m *Machine) setZoned(ctx context.Context, name string) error {
 	switch {
 	case !ok:
 		return fmt.Errorf("cannot open ZFS dataset '%s': %w", name, zfs.ErrNotFound)
-	case props[propType].Value != string(zfs.Filesystem):
-		return fmt.Errorf("cannot open ZFS dataset '%s': it is a %s; delegate the file system above it", name, props[propType].Value)
+	case props[zfs.PropType].Value != string(zfs.Filesystem):
+		return fmt.Errorf("cannot open ZFS dataset '%s': it is a %s; delegate the file system above it", name, props[zfs.PropType].Value)
 	case props[propZoned].Value == on && props[propZoned].Local():
 		return nil
 	}

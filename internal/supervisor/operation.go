@@ -47,9 +47,9 @@ func (o *operation) notice(last bool, format string, args ...any) {
 	o.server.post(func() { o.server.notice(last, format, args...) })
 }
 
-// lines are the single errors of a joined one.
+// lines are the single errors of a joined one, a line each.
 func lines(err error) []string {
-	return strings.Split(err.Error(), "\n")
+	return strings.Split(fmt.Sprint(err), "\n")
 }
 
 func invalid(op control.Op, state zone.State) error {
