@@ -39,7 +39,8 @@ install: build ## the commands, the pages and the module's source, under DESTDIR
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/zones
 	install -m 755 bin/zonecfg bin/zoneadm bin/zlogin bin/delegns $(DESTDIR)$(PREFIX)/sbin
 	install -m 755 bin/zonename $(DESTDIR)$(PREFIX)/bin
-	install -m 755 bin/zoneadmd $(DESTDIR)$(PREFIX)/lib/zones
+	install -m 755 bin/zoneadmd cmd/zoneadm/units/zones-service $(DESTDIR)$(PREFIX)/lib/zones
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system cmd/zoneadm/units/zones.service cmd/zoneadm/units/zones.target
 	@# A system whose /bin is not /usr/bin; clients call /bin/zonename.
 	[ -L $(DESTDIR)/bin ] || [ ! -d $(DESTDIR)/bin ] || ln -sf ../usr/bin/zonename $(DESTDIR)/bin/zonename
 	for brand in internal/brand/definitions/*.xml; do \
