@@ -125,6 +125,8 @@ func (e *Enter) inside(p *Program) {
 		p.Try("chdir", unix.SYS_CHDIR, e.Dir)
 	}
 	p.Call("umask", unix.SYS_UMASK, 0o022)
+	// The keys of our session would come along; a kernel without keys has none.
+	p.Try("join session keyring", unix.SYS_KEYCTL, unix.KEYCTL_JOIN_SESSION_KEYRING, 0)
 	p.Exec(e.Path, e.Argv, e.Env)
 }
 
