@@ -136,9 +136,7 @@ func TestInteractive(t *testing.T) {
 			case <-time.After(10 * time.Second):
 				t.Fatal("it did not end")
 			}
-			if !strings.Contains(out.String(), c.want) {
-				t.Errorf("no %q on the screen: %q", c.want, out.String())
-			}
+			out.await(t, c.want)
 			if !strings.HasPrefix(errs.String(), "\n[Connection to zone 'z1' pts/") || !strings.HasSuffix(errs.String(), " closed]\n") {
 				t.Errorf("stderr %q", errs.String())
 			}
