@@ -58,7 +58,7 @@ func standIn(t *testing.T) *target {
 	}
 	return &target{name: "z1", state: zone.Running, record: &control.Record{
 		Name: "z1", PID: cmd.Process.Pid, Start: start, UIDBase: testBase, UIDCount: 65536,
-		CapsKept: nsexec.AllCaps(), Env: []string{"FROM=zone"}, Rlimits: []string{"7=100:200"},
+		CapsKept: nsexec.AllCaps(), Rlimits: []string{"7=100:200"},
 	}}
 }
 
@@ -163,8 +163,8 @@ func TestNothingLeaks(t *testing.T) {
 	}
 	env := strings.Fields(see("cat /proc/self/environ | tr '\\0' '\\n'"))
 	slices.Sort(env)
-	want := []string{"FROM=zone", "HOME=/root", "LOGNAME=root", "MAIL=/var/mail/root", "PATH=/usr/sbin:/usr/bin",
-		"SHELL=/bin/bash", "TERM=vt220", "USER=root"}
+	want := []string{"HOME=/root", "LOGNAME=root", "MAIL=/var/mail/root", "PATH=/usr/sbin:/usr/bin",
+		"SHELL=/bin/bash", "TERM=vt220"}
 	// The shell adds what it knows itself.
 	env = slices.DeleteFunc(env, func(e string) bool {
 		return strings.HasPrefix(e, "PWD=") || strings.HasPrefix(e, "OLDPWD=") || strings.HasPrefix(e, "SHLVL=") || strings.HasPrefix(e, "_=")

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"zones/internal/cgroup"
 	"zones/internal/control"
 	"zones/internal/nsexec"
 )
@@ -93,36 +94,15 @@ func (r *zoneRoot) defaultPath() string {
 	return base
 }
 
-// environment is everything that a process entered into the zone sees: what
-// the zone's own configuration sets, and a login. Of ours there is only TERM.
-func (r *zoneRoot) environment(a *account) []string {
-	values := map[string]string{}
-	var order []string
-	set := func(key, value string) {
-		if _, ok := values[key]; !ok {
-			order = append(order, key)
-		}
-		values[key] = value
+// environment is everything that a process entered into the zone sees, as
+// illumos has it. Of ours there is only TERM.
+func (r *zoneRoot) environment(a *account, term string) []string {
+	env := []string{"PATH=" + r.defaultPath(), "HOME=" + a.home, "SHELL=" + a.shell}
+	if term != "" && sane(term) {
+		env = append(env, "TERM="+term)
 	}
-	set("PATH", r.defaultPath())
-	for _, e := range r.record.Env {
-		if key, value, ok := strings.Cut(e, "="); ok {
-			set(key, value)
-		}
-	}
-	if term := os.Getenv("TERM"); term != "" && sane(term) {
-		set("TERM", term)
-	}
-	set("HOME", a.home)
-	set("SHELL", a.shell)
 	if a.found {
-		set("LOGNAME", a.name)
-		set("USER", a.name)
-		set("MAIL", "/var/mail/"+a.name)
-	}
-	env := make([]string, len(order))
-	for i, key := range order {
-		env[i] = key + "=" + values[key]
+		env = append(env, "LOGNAME="+a.name, "MAIL=/var/mail/"+a.name)
 	}
 	return env
 }
@@ -144,7 +124,7 @@ func (r *zoneRoot) process(o *options, a *account) (*nsexec.Enter, error) {
 	}
 	e := &nsexec.Enter{
 		Target: r.first, UID: a.uid, GID: a.gid, Groups: a.groups, Dir: a.home,
-		Path: shell, Limits: limits, Env: r.environment(a),
+		Path: shell, Limits: limits, Env: r.environment(a, os.Getenv("TERM")),
 	}
 	name := filepath.Base(shell)
 	// A login shell is told by its name; root's commands run without a
@@ -171,32 +151,33 @@ func (r *zoneRoot) limits() (nsexec.Limits, error) {
 	return l, nil
 }
 
-// enter starts e in the zone's cgroup, or, when the zone has divided that up
-// so that it takes no processes any more, beside the zone's first process.
+// enter starts e in a cgroup of the zone's. The zone may have spoilt the usual
+// one, or forbidden others: then beside the zone's first process.
 func (r *zoneRoot) enter(ctx context.Context, e *nsexec.Enter) (*nsexec.Child, error) {
 	if r.record.Cgroup == "" {
 		return e.Start(ctx)
 	}
+	leaf := func(name string) (*os.File, error) {
+		return cgroup.Leaf(r.record.Cgroup, name, int(r.record.UIDBase))
+	}
 	var child *nsexec.Child
 	var err error
-	for _, dir := range []func() (*os.File, error){r.cgroup, r.firstCgroup} {
-		if e.Cgroup, err = dir(); err != nil {
-			return nil, fmt.Errorf("open the zone's cgroup: %w", err)
+	for _, open := range []func() (*os.File, error){
+		func() (*os.File, error) { return leaf("zlogin") },
+		func() (*os.File, error) { return leaf(fmt.Sprintf("zlogin-%d", os.Getpid())) },
+		r.firstCgroup,
+	} {
+		if e.Cgroup, err = open(); err != nil {
+			continue
 		}
 		child, err = e.Start(ctx)
 		e.Cgroup.Close()
-		if err == nil || !errors.Is(err, unix.EBUSY) {
+		if err == nil || !errors.Is(err, unix.EBUSY) && !errors.Is(err, unix.EOPNOTSUPP) {
 			break
 		}
 	}
 	return child, err
 }
-
-func (r *zoneRoot) cgroup() (*os.File, error) {
-	return os.OpenFile(r.record.Cgroup, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
-}
-
-const cgroupMount = "/sys/fs/cgroup"
 
 // firstCgroup is the cgroup of the zone's first process, which must be within
 // that of the zone.
@@ -205,13 +186,11 @@ func (r *zoneRoot) firstCgroup() (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir, ok := strings.CutPrefix(strings.TrimSuffix(string(raw), "\n"), "0::")
-	if !ok {
-		return nil, errors.New("the host does not use cgroup v2 alone")
-	}
-	dir = filepath.Join(cgroupMount, dir)
+	const mounted = "/sys/fs/cgroup"
+	_, dir, _ := strings.Cut(string(raw), "0::")
+	dir = filepath.Join(mounted, strings.TrimSuffix(dir, "\n"))
 	if dir != r.record.Cgroup && !strings.HasPrefix(dir, r.record.Cgroup+"/") {
 		return nil, control.ErrNotActive
 	}
-	return os.OpenFile(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
+	return cgroup.Open(dir)
 }

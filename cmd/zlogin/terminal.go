@@ -95,6 +95,9 @@ func (t *target) interactive(ctx context.Context, o *options, stdin *os.File, sa
 	}
 	defer pty.master.Close()
 	pty.resize(stdin)
+	if a.found {
+		e.Env = append(e.Env, "USER="+a.name) // as login(1) of Linux has it
+	}
 	e.Terminal, e.Stdin, e.Stdout, e.Stderr = true, pty.slave, pty.slave, pty.slave
 	child, err := root.enter(ctx, e)
 	pty.slave.Close()

@@ -88,13 +88,13 @@ func openSource(path string) (*os.File, error) {
 
 // detectName takes what is no file as the name of a snapshot or of an image.
 func (s *Source) detectName(notFound error) error {
-	if snapshotName(s.name) {
+	if snapshotName(s.name) && s.allowed(ZFSSnapshot) {
 		s.kind = ZFSSnapshot
 		return nil
 	}
 	// A bare word is more often a misspelt file than an image: an image is
 	// asked for with a slash, a tag or the prefix docker:.
-	if strings.ContainsAny(s.name, "/:") && !strings.HasPrefix(s.name, ".") {
+	if s.allowed(Registry) && strings.ContainsAny(s.name, "/:") && !strings.HasPrefix(s.name, ".") {
 		if _, err := name.ParseReference(s.name); err == nil {
 			s.kind = Registry
 			return nil
@@ -143,7 +143,7 @@ func (s *Source) detectFile(st fs.FileInfo) error {
 	found := classify(head)
 	switch {
 	case found == Auto:
-		return ErrUnknown
+		return fmt.Errorf("%w: it is neither an archive nor an image", ErrUnknown)
 	case s.kind == Auto, s.kind == Tar && found == Tar:
 		s.kind = found
 	case s.kind == Tar && found == OCIArchive:

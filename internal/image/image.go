@@ -13,13 +13,14 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"time"
 )
 
 // The reasons for which a source is refused. They are wrapped: use errors.Is.
 // A full file system is unix.ENOSPC or unix.EDQUOT, as the kernel said it.
 var (
-	ErrUnknown   = errors.New("not an archive or image of a known kind")
+	ErrUnknown   = errors.New("not a source of the kind wanted")
 	ErrEscape    = errors.New("the name leads out of the root")
 	ErrTruncated = errors.New("the archive is truncated")
 	ErrCorrupt   = errors.New("the archive is corrupt")
@@ -70,6 +71,7 @@ func (k Kind) String() string {
 // Options say how a source is opened and unpacked. The zero value serves.
 type Options struct {
 	Kind     Kind           // what the source must be; Auto: find out
+	Only     []Kind         // what it may turn out to be; none: anything
 	Platform string         // OS/ARCH[/VARIANT] of an OCI image; "": this machine
 	MaxID    int            // the highest owner allowed; 0: 65,535
 	MaxFiles int            // the most entries allowed; 0: 4,000,000
@@ -133,11 +135,19 @@ func Open(source string, opts Options) (*Source, error) {
 	if s.kind == Auto {
 		s.name, s.kind = splitPrefix(source)
 	}
-	if err := s.detect(); err != nil {
+	err := s.detect()
+	if err == nil && !s.allowed(s.kind) {
+		err = fmt.Errorf("%w: it is a %v", ErrUnknown, s.kind)
+	}
+	if err != nil {
 		s.Close()
 		return nil, fmt.Errorf("open %s: %w", source, err)
 	}
 	return s, nil
+}
+
+func (s *Source) allowed(k Kind) bool {
+	return len(s.opts.Only) == 0 || slices.Contains(s.opts.Only, k)
 }
 
 // Kind is what the source turned out to be.

@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"zones/internal/brand"
@@ -141,16 +140,12 @@ func (in *install) open(context.Context) error {
 		if i == 0 {
 			kinds = kindsOf[in.src.Letter]
 		}
-		if len(kinds) == 1 {
+		if opts.Only = kinds; len(kinds) == 1 {
 			opts.Kind = kinds[0]
 		}
 		s, err := image.Open(name, opts)
 		if err != nil {
 			return sourceError(name, err)
-		}
-		if len(kinds) > 1 && !slices.Contains(kinds, s.Kind()) {
-			_ = s.Close()
-			return sourceError(name, fmt.Errorf("it is a %v", s.Kind()))
 		}
 		in.opened = append(in.opened, s)
 	}
@@ -160,7 +155,7 @@ func (in *install) open(context.Context) error {
 // kindsOf says what each option's source may turn out to be; one alone is not
 // looked for. All are possible where none is listed.
 var kindsOf = map[byte][]image.Kind{
-	'a': {image.Tar},
+	'a': {image.Tar, image.OCIArchive, image.ZFSStream},
 	'd': {image.Directory},
 	's': {image.ZFSSnapshot, image.ZFSStream},
 	'i': {image.OCILayout, image.OCIArchive, image.Registry},
