@@ -5,6 +5,7 @@ package lifecycle
 import (
 	"context"
 	"os"
+	"strconv"
 	"syscall"
 
 	"zones/internal/zone"
@@ -18,15 +19,15 @@ type step struct {
 	do   func(ctx context.Context) error
 }
 
-// killEnv names a step, as VERB.STEP, before which zoneadm kills itself: so
-// tests visit every place in which it can be cut off.
+// killEnv names a step by its verb and number, as VERB.N, before which zoneadm
+// kills itself: so tests visit every place in which it can be cut off.
 const killEnv = "_ZONEADM_KILL_BEFORE"
 
 // walk carries out the steps of a verb in order until one fails.
 func walk(ctx context.Context, verb zone.Verb, steps []step) error {
 	kill := os.Getenv(killEnv)
-	for _, s := range steps {
-		if kill == verb.String()+"."+s.name {
+	for i, s := range steps {
+		if kill == verb.String()+"."+strconv.Itoa(i) {
 			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 		}
 		if err := ctx.Err(); err != nil {
