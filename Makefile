@@ -43,6 +43,8 @@ install: build ## the commands, the pages and the module's source, under DESTDIR
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system cmd/zoneadm/units/zones.service cmd/zoneadm/units/zones.target
 	@# A system whose /bin is not /usr/bin; clients call /bin/zonename.
 	[ -L $(DESTDIR)/bin ] || [ ! -d $(DESTDIR)/bin ] || ln -sf ../usr/bin/zonename $(DESTDIR)/bin/zonename
+	install -m 755 cmd/zoneadm/units/zones-service $(DESTDIR)$(PREFIX)/lib/zones
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system cmd/zoneadm/units/zones.service cmd/zoneadm/units/zones.target
 	for brand in internal/brand/definitions/*.xml; do \
 		install -D -m 644 $$brand $(DESTDIR)$(PREFIX)/lib/brand/$$(basename $$brand .xml)/config.xml || exit; done
 	@# An administrator may have changed the templates; those are his.
