@@ -3,6 +3,7 @@ module zones
 go 1.24.0
 
 require (
+	github.com/creack/pty v1.1.24
 	github.com/google/go-containerregistry v0.20.7
 	github.com/klauspost/compress v1.18.5
 	github.com/peterh/liner v1.2.2

@@ -125,7 +125,7 @@ func says(f func(zone, prop, text string, err error) string) option {
 
 // saysOf is for complaints that need no more than the text.
 func saysOf(format string) option {
-	return says(func(_, _, text string, _ error) string { return fmt.Sprintf(format, text) })
+	return says(func(_, _, text string, _ error) string { return strings.ReplaceAll(format, "%s", text) })
 }
 
 func outOfRange(p *Property) {

@@ -123,7 +123,7 @@ func (e *exporter) resource(r *config.Resource) {
 		switch {
 		case !set || p.Alias != nil:
 		case p.Shape == schema.Simple:
-			if v.Text() != "" || p == schema.AttrValue.Property {
+			if v.Text() != "" {
 				e.set(p, what, v.Text())
 			}
 		default:

@@ -162,15 +162,10 @@ func (s *Session) sameText(p *schema.Property, have, want string) bool {
 
 func (s *Session) remove(c *syntax.Command, v *verb) {
 	forced := false
-	if len(c.Args) > 0 {
-		// With a resource behind it an unknown option shows the help, without
-		// one it is a mistake.
-		rest, ok := s.options(c, v, "F", c.Resource != "", func(byte, string) { forced = true })
-		if !ok {
+	if c.Resource != "" {
+		// A word that is no option is passed over here.
+		if _, ok := s.options(c, v, "F", true, func(byte, string) { forced = true }); !ok {
 			return
-		}
-		if len(rest) > 0 && c.Resource == "" {
-			c.Resource = ""
 		}
 	}
 	t := schema.Lookup(c.Resource)

@@ -94,7 +94,7 @@ func (s *Session) listProperty(c *syntax.Command, v *verb, also ...*schema.Prope
 		if takes && q == p {
 			return p
 		}
-		some = some || takes
+		some = some || takes && !q.Quiet // quiet ones are newer than the messages
 	}
 	if some {
 		s.noProperty(v, c.Property)
@@ -231,13 +231,13 @@ func (s *Session) incomplete() []string {
 	var msgs []string
 	for _, p := range t.Props {
 		text := s.value(p)
-		v, set := s.scope.res.Get(p)
+		v, _ := s.scope.res.Get(p)
 		switch {
 		case p.Shape != schema.Simple:
 			if p.Required && len(v) == 0 {
 				msgs = append(msgs, "no "+p.Name+" specified")
 			}
-		case p.Required && text == "" && !(set && p == schema.AttrValue.Property):
+		case p.Required && text == "":
 			msgs = append(msgs, p.Name+" not specified")
 		case p.Stage == schema.AtEnd && text != "" && t != schema.AttrResource && t != schema.AdminResource &&
 			t != schema.SecurityFlagsResource:
@@ -283,7 +283,7 @@ func attrFaults(res *config.Resource) []string {
 		if err := typ.Check(t); err != nil {
 			return append(msgs, typ.Complaint("", t, err))
 		}
-		if _, set := res.Get(value); set && !schema.AttrFits(t, res.Text(value)) {
+		if v := res.Text(value); v != "" && !schema.AttrFits(t, v) {
 			msgs = append(msgs, "invalid attr value for "+typ.Name+"="+t)
 		}
 	}

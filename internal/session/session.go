@@ -396,10 +396,8 @@ func (s *Session) state(name zone.Name) (zone.State, bool) {
 	if name == zone.Global {
 		return zone.Running, true
 	}
-	if s.env.Store.Root() == "" {
-		if st, active := s.env.Facts.State(name); active {
-			return st, true
-		}
+	if st, active := s.env.Facts.State(name); active {
+		return st, true
 	}
 	e, err := s.env.Store.Lookup(name)
 	switch {
