@@ -53,6 +53,9 @@ install: build ## the commands, the pages and the module's source, under DESTDIR
 		[ -e $(DESTDIR)/etc/zones/$${template##*/} ] || install -m 644 -t $(DESTDIR)/etc/zones $$template || exit; done
 	for page in man/*.[1-8]; do \
 		install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man$${page##*.} $$page || exit; done
+	install -D -m 644 cmd/zoneadm/completion.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/zoneadm
+	ln -sf zoneadm $(DESTDIR)$(PREFIX)/share/bash-completion/completions/zonecfg
+	ln -sf zoneadm $(DESTDIR)$(PREFIX)/share/bash-completion/completions/zlogin
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/include/linux kmod/include/uapi/linux/delegns.h
 	cd kmod && find . -type f ! -name '.*' ! -name '*.o' ! -name '*.ko' ! -name '*.mod' ! -name '*.mod.c' \
 		! -name Module.symvers ! -name modules.order -exec install -D -m 644 '{}' '$(abspath $(SRC))/{}' \;

@@ -158,3 +158,36 @@ func TestPrefix(t *testing.T) {
 		}
 	}
 }
+
+// TestCompletion completes command lines with what is installed, as bash does.
+// The words before the last are given, the last is what has been typed of one.
+func TestCompletion(t *testing.T) {
+	dir := install(t)
+	index := filepath.Join(t.TempDir(), "zoneadm")
+	script := "#!/bin/sh\n[ \"$1\" = list ] && printf '%s\\n' -:web:installed:/z/web -:db:configured:/z/db && exit\n" +
+		"exec " + filepath.Join(dir, "usr/sbin/zoneadm") + " \"$@\"\n"
+	if err := os.WriteFile(index, []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ line, want string }{
+		{"zoneadm -z ", "web db"},
+		{"zoneadm -z web re", "ready reboot"},
+		{"zoneadm -z web clone d", "db"},
+		{"zoneadm -z web clone -m ", "clone copy"},
+		{"zoneadm -z web mark ", "incomplete"},
+		{"zonecfg -z w", "web"},
+		{"zlogin ", "web db"},
+		{"zlogin -C d", "db"},
+		{"zlogin web l", ""},
+	} {
+		words := strings.Split(c.line, " ")
+		script := `. "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _"$1"; echo "${COMPREPLY[*]}"`
+		file := filepath.Join(dir, "usr/share/bash-completion/completions", words[0])
+		command := exec.Command("bash", append([]string{"-c", script, "bash", file}, words...)...)
+		command.Env = append(os.Environ(), "PATH="+filepath.Dir(index)+":"+os.Getenv("PATH"))
+		out, err := command.CombinedOutput()
+		if got := strings.TrimSpace(string(out)); err != nil || got != c.want {
+			t.Errorf("%q completes to %q, %v; want %q", c.line, got, err, c.want)
+		}
+	}
+}
