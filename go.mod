@@ -5,6 +5,7 @@ go 1.24.0
 require (
 	github.com/creack/pty v1.1.24
 	github.com/google/go-containerregistry v0.20.7
+	github.com/google/shlex v0.0.0-20191202100458-e7afc7fbc510
 	github.com/klauspost/compress v1.18.5
 	github.com/peterh/liner v1.2.2
 	github.com/rogpeppe/go-internal v1.14.1
