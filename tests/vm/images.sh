@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 #
 # The zone images: the recipe whose hash names the layer. Sourced by build,
-# after lib.sh and root.sh.
+# after lib.sh.
 
 # make_images DIR: both archives, and the disk that a guest mounts on /images.
 make_images() {
@@ -78,10 +78,10 @@ RC
 
 # make_debian DIR: a Debian as one would install it into a zone.
 make_debian() {
-	local options=() option
-	while read -r option; do options+=(--aptopt="$option"); done < <(apt_options)
-	release=trixie sources | mmdebstrap --variant=minbase --aptopt='APT::Install-Recommends "false"' "${options[@]}" \
-		--components='main contrib' --include=systemd-sysv,dbus,zfsutils-linux,kmod,iproute2,procps,login,passwd,netbase \
+	local options
+	mapfile -t options < <(apt_options)
+	sources trixie | mmdebstrap --variant=minbase "${options[@]}" \
+		--include=systemd-sysv,dbus,zfsutils-linux,kmod,iproute2,procps,login,passwd,netbase \
 		trixie "$1" -
 	rm -rf "$1"/var/cache/apt/* "$1"/var/lib/apt/lists/*
 	# Each zone is given an identity of its own at its first boot.

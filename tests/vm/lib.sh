@@ -45,10 +45,19 @@ keyring() {
 	die "no archive keys; install the package debian-archive-keyring"
 }
 
-# apt_options: how this machine's apt reaches its archives (proxies, checks),
-# one option a line.
+# sources RELEASE...: one-line package sources for these releases.
+sources() {
+	local uri key name
+	uri=$(mirror)
+	key=$(keyring)
+	for name; do printf 'deb [signed-by=%s] %s %s main contrib\n' "$key" "$uri" "$name"; done
+}
+
+# apt_options: mmdebstrap's arguments for an apt that reaches its archives as
+# this machine's does (proxies, checks) and installs no more than is asked for.
 apt_options() {
-	apt-config dump --format '%F "%v";%n' Acquire |
+	echo '--aptopt=APT::Install-Recommends "false"'
+	apt-config dump --format '--aptopt=%F "%v"%n' Acquire |
 		grep -E '::(Proxy|Proxy-Auto-Detect|Check-Valid-Until|Check-Date|Verify-Peer|Verify-Host|CaInfo|Retries)[: ]' || true
 }
 

@@ -22,37 +22,31 @@ make_root() {
 	finish_root "$1"
 }
 
-# sources: one-line package sources for the release.
-sources() {
-	local uri signed
-	uri=$(mirror)
-	signed="[signed-by=$(keyring)]"
-	case $release in
-	# Its kernel under a newer user land: no OpenZFS that delegates safely was
-	# ever packaged for that release.
-	bookworm) printf 'deb %s %s %s main contrib\n' "$signed" "$uri" trixie "$signed" "$uri" bookworm ;;
-	*) printf 'deb %s %s %s main contrib\n' "$signed" "$uri" "$release" ;;
-	esac
-}
-
 bootstrap_root() {
-	local options=() option all
-	while read -r option; do options+=(--aptopt="$option"); done < <(apt_options)
+	local options=() all
+	mapfile -t options < <(apt_options)
 	all="${kernel_packages[*]} ${zfs_packages[*]} ${root_packages[*]}"
+	# A kernel under a newer user land: no OpenZFS that delegates safely was ever
+	# packaged for that release.
 	# shellcheck disable=SC2016 # the hook's own $1
 	[ "$release" != bookworm ] || options+=(--setup-hook='printf "%s\n" \
 		"Package: linux-image-* linux-headers-* linux-kbuild-* linux-compiler-*" "Pin: release n=bookworm" "Pin-Priority: 1001" "" \
 		"Package: *" "Pin: release n=bookworm" "Pin-Priority: 100" >"$1"/etc/apt/preferences.d/kernel')
 	note "making the root of $release; this takes some minutes"
 	# INITRD=No: the guest has an initial file system of its own.
-	sources | INITRD=No mmdebstrap --variant=minbase --aptopt='APT::Install-Recommends "false"' \
-		"${options[@]}" --include="${all// /,}" "$(case $release in bookworm) echo trixie ;; *) echo "$release" ;; esac)" "$1" -
+	case $release in
+	bookworm) sources trixie bookworm ;;
+	*) sources "$release" ;;
+	esac | INITRD=No mmdebstrap --variant=minbase "${options[@]}" --include="${all// /,}" "${release/bookworm/trixie}" "$1" -
 }
 
 finish_root() {
 	local dir=$1 root=$1/root kernel
 	kernel=$(newest_kernel "$root")
 	rm -rf "$root"/boot/initrd* "$root"/initrd.img* "$root"/var/cache/apt/* "$root"/var/lib/apt/lists/*
+	# A guest under emulation unpacks slowly.
+	xz -d "$root/lib/modules/$kernel"/updates/dkms/*.xz
+	chroot "$root" depmod "$kernel"
 	mkdir -p "$root/images" "$root/mnt/dir" "$root/tank"
 	echo "$kernel" >"$dir/kernel-release"
 	cp "$root/boot/vmlinuz-$kernel" "$dir/vmlinuz"

@@ -22,7 +22,7 @@ const (
 	rootDisk    = "root"    // ext4, the release; what is written there is forgotten
 	payloadDisk = "payload" // a tar of what is under test, to be unpacked over it
 	imagesDisk  = "images"  // ext4, read only, the zone images
-	tankDisk    = "tank"    // empty, for the pool
+	tankDisk    = "tank"    // one partition, for the pool
 )
 
 // newRoot is where the release's file system is mounted before it becomes /.
@@ -63,26 +63,35 @@ var late = append(early[:len(early):len(early)], []mountpoint{
 // prepare turns the guest into a machine on which a zone can be tried. The
 // notes are what a person should know and what is no reason to stop.
 func prepare(job wire.Job) (notes []string, err error) {
-	steps := []func() error{
-		insertModules,
-		enterRoot,
-		func() error { return mountAll("", late) },
-		unpackPayload,
-		settle,
-		enableControllers,
-		func() error { return loadModules(&notes) },
-		func() error { return startUdev(&notes) },
-		makePool,
-		func() error { return mountDisk(imagesDisk, "/images", unix.MS_RDONLY) },
-		func() error { return mountShare(job) },
+	steps := []struct {
+		what string
+		do   func() error
+	}{
+		{"insert modules", insertModules},
+		{"enter root", enterRoot},
+		{"mount", func() error { return mountAll("", late) }},
+		{"unpack payload", unpackPayload},
+		{"settle", settle},
+		{"enable controllers", enableControllers},
+		{"load modules", func() error { return loadModules(&notes) }},
+		{"start udev", startUdev},
+		{"make pool", makePool},
+		{"mount images", func() error { return mountDisk(imagesDisk, "/images", unix.MS_RDONLY) }},
+		{"mount share", func() error { return mountShare(job) }},
 	}
 	for _, step := range steps {
-		if err := step(); err != nil {
+		logStep(step.what)
+		if err := step.do(); err != nil {
 			return nil, err
 		}
 	}
+	logStep("run")
 	return notes, nil
 }
+
+// logStep puts a line into the kernel's log, so that it tells where the time
+// of a start went.
+func logStep(what string) { _ = os.WriteFile("/dev/kmsg", []byte("<6>init: "+what+"\n"), 0) }
 
 func mountAll(root string, table []mountpoint) error {
 	for _, m := range table {
@@ -299,11 +308,7 @@ func loadModules(notes *[]string) error {
 }
 
 // startUdev starts the daemon that makes the links below /dev, as on a machine.
-func startUdev(notes *[]string) error {
-	if _, err := os.Stat("/usr/lib/systemd/systemd-udevd"); err != nil {
-		*notes = append(*notes, "there is no udev in this root")
-		return nil
-	}
+func startUdev() error {
 	return quietly("/usr/lib/systemd/systemd-udevd", "--daemon", "--resolve-names=never")
 }
 
@@ -312,7 +317,7 @@ func makePool() error {
 	if err != nil {
 		return err
 	}
-	return quietly("zpool", "create", "-f", "-O", "mountpoint=/tank", "-o", "cachefile=none", "tank", dev)
+	return quietly("zpool", "create", "-f", "-O", "mountpoint=/tank", "-o", "cachefile=none", "tank", dev+"1")
 }
 
 // mountShare mounts the directory that the host shares.
