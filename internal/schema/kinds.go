@@ -153,7 +153,7 @@ var boolean = Kind[bool]{
 // enum is one of a few words.
 func enum(meta string, values ...string) Kind[string] {
 	return Kind[string]{
-		Meta: meta, Allowed: strings.Join(values, ", "), Values: values,
+		Meta: meta, Allowed: "one of " + strings.Join(values, ", "), Values: values,
 		parse: func(s string) (string, error) {
 			if !slices.Contains(values, s) {
 				return "", ErrInvalid

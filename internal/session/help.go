@@ -99,7 +99,7 @@ func resourceHelp(t *schema.Resource) string {
 	for _, p := range t.Props {
 		fmt.Fprintf(&b, "\n%s\n\t%s\n", p.Name, p.Help)
 		if p.Allowed != "" {
-			fmt.Fprintf(&b, "\tAllowed: %s.\n", p.Allowed)
+			fmt.Fprintf(&b, "\tIts value is %s.\n", p.Allowed)
 		}
 	}
 	return b.String()
