@@ -158,7 +158,8 @@ func (m *Manager) verifyDataset(ctx context.Context, name string) error {
 	default:
 		return fmt.Errorf("it is a %s: delegate the file system that it belongs to", got[zfs.PropType].Value)
 	}
-	if got["mountpoint"].Inherited() {
+	// A pool may have been given explicitly what it would have had anyway.
+	if p := got["mountpoint"]; p.Inherited() && p.Value != "/"+name {
 		return errInherited
 	}
 	return m.holdsRoot(name)
