@@ -62,6 +62,7 @@ func list(ctx context.Context, e *env, v *verb, args []string) error {
 		if err != nil {
 			return err
 		}
+		e.zones.TellDamage()
 		return e.print(form, rows)
 	}
 	if filter.Inactive || filter.NoGlobal || len(rest) > 0 {
@@ -72,6 +73,7 @@ func list(ctx context.Context, e *env, v *verb, args []string) error {
 	}
 	row, err := e.zones.Row(e.zone)
 	if err != nil {
+		e.zones.TellDamage()
 		return err
 	}
 	if err := e.print(form, []lifecycle.Row{row}); err != nil {

@@ -38,6 +38,7 @@ func (e *env) sanity(v zone.Verb) (zone.State, error) {
 	}
 	state, err := e.zones.State(e.zone)
 	if err != nil {
+		e.zones.TellDamage()
 		return 0, &lifecycle.Failure{Form: lifecycle.Named, Text: "could not get state", Err: err}
 	}
 	return state, local(v.Check(e.zone, state))

@@ -15,5 +15,6 @@ func verify(ctx context.Context, e *env, v *verb, args []string) error {
 	if _, err := e.sanity(zone.Verify); err != nil {
 		return err
 	}
+	e.zones.TellDamage()
 	return e.zones.Verify(ctx, e.zone, zone.Verify)
 }

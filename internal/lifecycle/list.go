@@ -126,6 +126,22 @@ func (m *Manager) Row(name zone.Name) (Row, error) {
 	return row, nil
 }
 
+// TellDamage says which lines of the index are passed over because they are no
+// entries, and reports whether there are any. They are left as they are.
+func (m *Manager) TellDamage() bool {
+	if m.Inside() {
+		return false
+	}
+	problems, err := m.Store.IndexProblems()
+	if err != nil {
+		return false // whoever needs the index says that it cannot be read
+	}
+	for _, p := range problems {
+		m.Talk.Plain(p.Detail())
+	}
+	return len(problems) > 0
+}
+
 func globalRow(known []store.Summary) Row {
 	row := Row{Active: true, Name: zone.Global, State: zone.Running, Path: "/", Brand: brand.Default}
 	for i := range known {

@@ -78,6 +78,9 @@ func (s *Session) createFrom(template string) {
 	doc, err := s.env.Store.Template(template)
 	if err != nil {
 		s.storeError(template, err)
+		if errors.Is(err, store.ErrNoZone) {
+			s.hint(template)
+		}
 		return
 	}
 	s.begin(doc)
@@ -283,6 +286,9 @@ func (s *Session) verify(toCommit bool) bool {
 	}
 	if r.Reason != "" {
 		s.refuse(string(s.target), r.Reason)
+	}
+	if r.Reason == config.InvalidDocument {
+		s.hint(s.doc.Text(schema.Brand.Property))
 	}
 	return r.OK()
 }

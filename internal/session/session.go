@@ -13,6 +13,7 @@ import (
 	"io"
 	"strings"
 
+	"zones/internal/brand"
 	"zones/internal/cli"
 	"zones/internal/config"
 	"zones/internal/schema"
@@ -343,7 +344,9 @@ func (s *Session) load(loud bool) bool {
 	}
 	if b := s.doc.Text(schema.Brand.Property); s.target != zone.Global && !s.template() {
 		if _, ok := s.env.Facts.Brand(b); !ok {
-			s.quit("Zone %s uses non-existent brand \"%s\".  Unable to continue", s.target, b)
+			s.say("Zone %s uses non-existent brand \"%s\".  Unable to continue", s.target, b)
+			s.hint(b)
+			panic(errQuit{})
 		}
 	}
 	return true
@@ -366,6 +369,14 @@ func (s *Session) loadFailed(err error, loud bool) {
 func (s *Session) storeError(prefix string, err error) {
 	s.fail("%s: %s", prefix, store.Reason(err))
 	s.detail(err)
+}
+
+// hint says what to do instead of a brand, or of the template of one, that is
+// known from elsewhere.
+func (s *Session) hint(name string) {
+	if text := brand.Hint(name); text != "" {
+		s.say("%s.", text)
+	}
 }
 
 // detail prints where exactly an error of the store arose.

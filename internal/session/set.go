@@ -223,6 +223,7 @@ func (s *Session) ipTypeAllowed(text string) bool {
 		return true
 	case !known:
 		s.fail("%s: unknown brand.", s.target)
+		s.hint(brand)
 	case rules.SharedOnly:
 		s.fail("ip-type cannot be 'exclusive' when brand is '%s'.", brand)
 	default:
