@@ -37,7 +37,7 @@ func TestManPage(t *testing.T) {
 		t.Error("the page's tables are not those of the schema: go test ./cmd/zonecfg -run ManPage -update")
 	}
 	for _, verb := range syntax.Verbs {
-		if !regexp.MustCompile(`(?m)^(\.It |)(Xo\n)?\.?Ic ` + verb + `\b`).MatchString(page) && !strings.Contains(page, ".It Ic "+verb) {
+		if !regexp.MustCompile(`(?m)^(\.It |)(Xo\n)?\.?Ic `+verb+`\b`).MatchString(page) && !strings.Contains(page, ".It Ic "+verb) {
 			t.Errorf("the page does not explain %s", verb)
 		}
 	}

@@ -299,7 +299,7 @@ func (s *Session) commit() bool {
 		return false
 	}
 	var err error
-	gen := s.gen
+	var gen store.Generation
 	switch {
 	case s.fresh:
 		gen, err = s.env.Store.Create(s.doc, s.gen)

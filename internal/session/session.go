@@ -97,7 +97,6 @@ type Session struct {
 	prefixed   int  // the line of the last "On line N" that was printed
 	exiting    bool // exit was accepted
 	exitForced bool
-	gone       bool // an error ended the process at once
 }
 
 // scope is the resource that is being added or modified.
