@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"zones/internal/delegns"
+	"zones/internal/mount"
 	"zones/internal/zfs"
 )
 
@@ -79,6 +80,11 @@ func delegate(ctx context.Context, m *Machine) error {
 	for _, name := range m.Spec.Datasets {
 		if err := m.setZoned(ctx, name); err != nil {
 			return err
+		}
+		// A dataset fresh from the host is its root's; the zone's could not
+		// make a file in it.
+		if err := mount.Own("zfs", name, int(m.Record.UIDBase), "zfsutil"); err != nil {
+			return fmt.Errorf("cannot delegate ZFS dataset '%s': %w", name, err)
 		}
 	}
 	for _, name := range m.Spec.Datasets {

@@ -83,8 +83,8 @@ func (s *server) become(role string) error {
 // what it does not allocate.
 func environment(role string) []string {
 	env := []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin"}
-	if file := os.Getenv(traceEnv); file != "" {
-		env = append(env, traceEnv+"="+file)
+	if file := os.Getenv(control.TraceEnv); file != "" {
+		env = append(env, control.TraceEnv+"="+file)
 	}
 	if role == watchRole {
 		env = append(env, "GOMAXPROCS=1", "GOGC=off", "GODEBUG=madvdontneed=1")
@@ -168,7 +168,7 @@ func Resume(fd int, role string) error {
 	if err != nil {
 		return fmt.Errorf("take over: %w", err)
 	}
-	s := &server{store: store.Open(""), listener: -1, relay: console.Relay{Master: -1, Client: -1}, watching: role == watchRole}
+	s := &server{store: store.Open(""), listener: -1, relay: console.Relay{Master: -1, Client: -1}, watching: role == watchRole, fresh: true}
 	for _, line := range strings.Split(strings.TrimSuffix(string(data), "\n"), "\n") {
 		if err := s.decode(strings.Split(line, "\t")); err != nil {
 			return fmt.Errorf("take over: %q: %w", line, err)

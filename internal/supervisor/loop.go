@@ -25,7 +25,7 @@ func (s *server) serve() error {
 			if s.exits() {
 				return nil
 			}
-			if !s.watching && s.watchable() {
+			if !s.watching && !s.fresh && s.watchable() {
 				// Comes back only when it could not be done.
 				if err := s.become(watchRole); err != nil {
 					s.log("watch: %v", err)
@@ -97,6 +97,7 @@ func (s *server) turn() error {
 	if _, err := unix.Poll(set, s.timeout()); err != nil && !errors.Is(err, unix.EINTR) {
 		return fmt.Errorf("poll: %w", err)
 	}
+	s.fresh = false
 	s.runPosted()
 	if set[pollMaster].Revents != 0 || set[pollClient].Revents != 0 {
 		if !s.relay.Move() {
@@ -128,6 +129,8 @@ func (s *server) turn() error {
 // timeout is how long a turn may wait, in milliseconds.
 func (s *server) timeout() int {
 	switch {
+	case s.fresh, !s.busy && len(s.pending) > 0:
+		return 0
 	case s.waiter != nil:
 		return int(max(time.Until(s.waiter.deadline)/time.Millisecond+1, 0))
 	case !s.active() && s.relay.Client < 0:

@@ -124,7 +124,7 @@ func (s *server) readyUp(ctx context.Context, o *operation) error {
 		return err
 	}
 	m := &boot.Machine{Spec: z, Roots: roots, Say: o.say}
-	if file := os.Getenv(traceEnv); file != "" {
+	if file := os.Getenv(control.TraceEnv); file != "" {
 		m.Done = func(step string, took time.Duration) { trace(file, step, took) }
 	}
 	if err := s.snapshot(); err != nil {
@@ -373,9 +373,6 @@ func (s *server) inside(ctx context.Context, command string) error {
 	}
 	return fmt.Errorf("%s: exit status %d", command, status.ExitStatus())
 }
-
-// traceEnv names a file to which the time of each step is appended.
-const traceEnv = "ZONEADMD_TRACE"
 
 func trace(file, step string, took time.Duration) {
 	f, err := os.OpenFile(file, os.O_WRONLY|os.O_APPEND|os.O_CREATE|unix.O_NOFOLLOW, 0o600)

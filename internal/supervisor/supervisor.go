@@ -50,6 +50,7 @@ type server struct {
 	waiter   *waiter // a shutdown that waits for the zone to end
 	machine  *boot.Machine
 	watching bool // the watching role
+	fresh    bool // executed just now, for something that the first turn finds
 	watch    watched
 	wake     [2]int      // pipe: something has been posted
 	posted   chan func() // to be run by the loop
