@@ -4,6 +4,7 @@ package tree
 
 import (
 	"go/ast"
+	"go/format"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -41,6 +42,18 @@ func TestPackages(t *testing.T) {
 		}
 		if !strings.HasPrefix(p.doc, want) {
 			t.Errorf("%s: the package comment must begin %q and say what it is and what it is not", dir, want)
+		}
+	}
+}
+
+func TestGofmt(t *testing.T) {
+	for _, path := range treeFiles(t) {
+		if filepath.Ext(path) != ".go" || fixture(path) {
+			continue
+		}
+		text := read(t, path)
+		if formatted, err := format.Source([]byte(text)); err != nil || string(formatted) != text {
+			t.Errorf("%s: gofmt -w it (%v)", path, err)
 		}
 	}
 }

@@ -59,3 +59,15 @@ func TestReadmeMap(t *testing.T) {
 		}
 	}
 }
+func TestReadmeLinks(t *testing.T) {
+	for _, path := range treeFiles(t) {
+		if filepath.Ext(path) != ".md" {
+			continue
+		}
+		for _, m := range regexp.MustCompile(`\]\(([^):#]+)\)`).FindAllStringSubmatch(read(t, path), -1) {
+			if _, err := os.Stat(filepath.Join(root, filepath.Dir(path), m[1])); err != nil {
+				t.Errorf("%s: link to %s: %v", path, m[1], err)
+			}
+		}
+	}
+}
