@@ -17,15 +17,7 @@ commands_layer() { layer commands "$(hash_sources cmd internal kmod man Makefile
 
 make_commands() {
 	mkdir "$1/files"
-	if [ "$(cd "$top/cmd" 2>/dev/null && echo *)" = "delegns zlogin zoneadm zoneadmd zonecfg zonename" ]; then
-		make -s -C "$top" install DESTDIR="$1/files"
-		return
-	fi
-	local dir to
-	for dir in "$top"/cmd/*/; do
-		case $dir in */zoneadmd/) to=lib/zones ;; */zonename/) to=bin ;; *) to=sbin ;; esac
-		[ ! -d "$dir" ] || (cd "$top" && CGO_ENABLED=0 go build -o "$1/files/usr/$to/" "./cmd/$(basename "$dir")")
-	done
+	make -s -C "$top" install DESTDIR="$1/files"
 }
 
 # modules_layer TREE SYMVERS KERNEL: the modules, built for that kernel with

@@ -110,7 +110,7 @@ func start(opt options, files map[string]string, accel []string) (*guest, error)
 func kernelArguments(opt options, files map[string]string) string {
 	args := []string{
 		"console=ttyS0", "loglevel=5", "panic=-1", "oops=panic", "mitigations=off", "cgroup_no_v1=all",
-		"net.ifnames=0", "watchdog_thresh=60", "rcupdate.rcu_cpu_stall_timeout=180", "log_buf_len=4M",
+		"net.ifnames=0", "no_timer_check", "watchdog_thresh=60", "rcupdate.rcu_cpu_stall_timeout=180", "log_buf_len=4M",
 	}
 	if extra := files["kernel-arguments"]; extra != "" {
 		args = append(args, extra)

@@ -120,28 +120,16 @@ func run(opt options) (int, error) {
 	signal.Ignore(syscall.SIGPIPE)
 
 	term := openTerminal()
-	g, err := start(opt, files, accel)
-	if err != nil {
-		return exitNoGuest, err
-	}
-	defer g.end()
 	if err := term.raw(); err != nil {
 		return exitNoGuest, err
 	}
 	defer term.restore()
-
-	job := wire.Job{Argv: opt.argv, Share: opt.dir != "", TTY: term.interactive()}
-	job.Rows, job.Columns = term.size()
-	if t := os.Getenv("TERM"); t != "" {
-		job.Env = append(job.Env, "TERM="+t)
+	var o outcome
+	for try := 0; try < boots; try++ {
+		if o = runOnce(opt, files, accel, term, stop); !o.again {
+			break
+		}
 	}
-	if err := g.send(job); err != nil {
-		return exitNoGuest, fmt.Errorf("send job: %w%s", err, g.consoleTail())
-	}
-	go term.forward(g.frames)
-	out := make(chan error, 1)
-	go func() { out <- g.copyOutput(os.Stdout, os.Stderr) }()
-	o := watch(opt, g, stop, out)
 	term.restore()
 	if !opt.quiet && o.took > 0 {
 		fmt.Fprintf(os.Stderr, "tests/vm/run: status %d, ready after %.1f s, command %.1f s\n",
@@ -150,9 +138,33 @@ func run(opt options) (int, error) {
 	return o.status, o.err
 }
 
+// boots is how often a guest is started that dies before its command does: an
+// emulated machine on a busy one can miss a timer while it starts.
+const boots = 3
+
+func runOnce(opt options, files map[string]string, accel []string, term *terminal, stop <-chan os.Signal) outcome {
+	g, err := start(opt, files, accel)
+	if err != nil {
+		return outcome{status: exitNoGuest, err: err}
+	}
+	defer g.end()
+	job := wire.Job{Argv: opt.argv, Share: opt.dir != "", TTY: term.interactive()}
+	job.Rows, job.Columns = term.size()
+	if t := os.Getenv("TERM"); t != "" {
+		job.Env = append(job.Env, "TERM="+t)
+	}
+	if err := g.send(job); err != nil {
+		return outcome{status: exitNoGuest, err: fmt.Errorf("send job: %w%s", err, g.complaints())}
+	}
+	out := make(chan error, 1)
+	go func() { out <- g.copyOutput(os.Stdout, os.Stderr) }()
+	return watch(opt, g, term, stop, out)
+}
+
 // outcome is how a run ended.
 type outcome struct {
 	status     int
 	err        error
+	again      bool // nothing of the command has happened
 	boot, took time.Duration
 }

@@ -24,7 +24,7 @@ const (
 
 // watch waits for the first of: a report that settles the run, the end of
 // QEMU, the time limit, silence, a signal.
-func watch(opt options, g *guest, stop <-chan os.Signal, out <-chan error) outcome {
+func watch(opt options, g *guest, term *terminal, stop <-chan os.Signal, out <-chan error) outcome {
 	reports := make(chan wire.Report)
 	go readReports(g.status, reports)
 	begin := time.Now()
@@ -43,6 +43,7 @@ func watch(opt options, g *guest, stop <-chan os.Signal, out <-chan error) outco
 				started = time.Now()
 				o.boot = started.Sub(begin)
 				limit.Stop()
+				go term.forward(g.frames)
 				if opt.limit > 0 {
 					limit = time.NewTimer(time.Duration(opt.limit) * time.Second)
 				}
@@ -108,7 +109,7 @@ func (g *guest) died(o outcome, started time.Time) outcome {
 	g.end()
 	o.status = exitFault
 	if started.IsZero() {
-		o.status = exitNoGuest
+		o.status, o.again = exitNoGuest, true
 	}
 	o.err = fmt.Errorf("the guest died%s%s", g.complaints(), g.consoleTail())
 	return o

@@ -317,7 +317,7 @@ func makePool() error {
 	if err != nil {
 		return err
 	}
-	return quietly("zpool", "create", "-f", "-O", "mountpoint=/tank", "-o", "cachefile=none", "tank", dev+"1")
+	return quietly("zpool", "create", "-f", "-o", "cachefile=none", "tank", dev+"1")
 }
 
 // mountShare mounts the directory that the host shares.
