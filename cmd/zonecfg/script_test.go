@@ -18,12 +18,17 @@ import (
 
 	"zones/internal/store"
 	"zones/internal/zone"
+	"zones/tests/kill"
 )
 
 // TestMain makes this binary zonecfg when a script calls it so. The machine
 // around it is what the script's environment says: which zone is active, and
 // whether the program runs in a zone.
 func TestMain(m *testing.M) {
+	if step, root := kill.Step(); step != "" {
+		os.Args = append([]string{"zonecfg", "-R", root}, steps[step](root)...)
+		main()
+	}
 	program := func() {
 		if state := os.Getenv("ACTIVE"); state != "" {
 			kernelState = func(*facts, zone.Name) (zone.State, bool) {

@@ -6,44 +6,17 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
-	"regexp"
 	"strings"
-	"sync"
 	"testing"
 
 	"zones/internal/config"
 	"zones/internal/schema"
 	"zones/internal/zone"
+	"zones/tests/kill"
 )
 
 // fewestPlaces is how many places of death the kill test must have seen.
 const fewestPlaces = 300
-
-// A place is one system call of a step: the nth of its name that the first
-// thread makes.
-type place struct {
-	call string
-	n    int
-}
-
-// strace finds the tool or says what is missing; in CI that is a failure.
-func strace(t *testing.T) string {
-	t.Helper()
-	path, err := exec.LookPath("strace")
-	if err == nil {
-		err = exec.Command(path, "-o", os.DevNull, "true").Run()
-	}
-	switch {
-	case err == nil:
-		return path
-	case os.Getenv("CI") != "":
-		t.Fatalf("strace, which this test needs, cannot trace: %v", err)
-	}
-	t.Skipf("requires strace and the right to trace: %v", err)
-	return ""
-}
 
 // seed makes the configuration that every step starts from.
 func seed(t testing.TB, root string) *Store {
@@ -95,67 +68,22 @@ func picture(t testing.TB, s *Store) string {
 	return b.String()
 }
 
-func stepCommand(tracer string, traceArgs []string, step, root string) *exec.Cmd {
-	cmd := exec.Command(tracer, append(traceArgs, os.Args[0])...)
-	cmd.Env = append(os.Environ(), stepEnv+"="+step, rootEnv+"="+root, "GOMAXPROCS=1", "GOGC=off", "GODEBUG=asyncpreemptoff=1")
-	return cmd
-}
-
-var callLine = regexp.MustCompile(`^(\d+) +([a-z0-9_]+)\(`)
-
-// places runs a step to its end and lists the system calls that it makes.
-func places(t *testing.T, tracer, step, root string) []place {
-	t.Helper()
-	log := filepath.Join(t.TempDir(), "log")
-	if out, err := stepCommand(tracer, []string{"-f", "-o", log}, step, root).CombinedOutput(); err != nil {
-		t.Fatalf("%s: %v\n%s", step, err, out)
-	}
-	counts := map[string]int{}
-	var first string
-	var list []place
-	begun := false
-	for _, text := range strings.Split(read(t, log), "\n") {
-		m := callLine.FindStringSubmatch(text)
-		if m == nil {
-			continue
-		}
-		if first == "" {
-			first = m[1]
-		}
-		if m[1] != first {
-			continue
-		}
-		counts[m[2]]++
-		switch {
-		case strings.Contains(text, marker):
-			begun = true
-		case begun && m[2] != "futex" && m[2] != "exit_group":
-			// Futexes belong to the runtime, which does not repeat itself.
-			list = append(list, place{m[2], counts[m[2]]})
-		}
-	}
-	if len(list) == 0 {
-		t.Fatalf("%s makes no system call", step)
-	}
-	return list
-}
-
 // TestKill ends a step at each of its system calls, and looks at what is left:
 // the old or the new configuration, whole, for a session that cannot write, and
 // the same for one that can, which then works and leaves nothing behind. Such a
 // session is then itself killed at each of its calls.
 func TestKill(t *testing.T) {
-	tracer := strace(t)
+	tracer := kill.Tracer(t)
 	total := 0
 	for _, step := range []string{"commit", "move", "create", "overwrite", "delete", "rename", "state", "zonepath"} {
-		list, before, after := survey(t, tracer, step)
-		r := run{tracer: tracer, step: step, inject: "signal=KILL", setup: func(root string) { seed(t, root) }}
-		total += r.all(t, list, before, after)
+		list, r := survey(t, tracer, step)
+		r.Inject = "signal=KILL"
+		total += r.All(t, list)
 		if step != "create" && step != "rename" && step != "delete" {
 			continue
 		}
 		for _, p := range list {
-			if p.call == "renameat" {
+			if p.Call == "renameat" {
 				total += killNext(t, r, p)
 			}
 		}
@@ -167,29 +95,32 @@ func TestKill(t *testing.T) {
 }
 
 // killNext kills the session that comes after one which died at a place.
-func killNext(t *testing.T, first run, p place) int {
+func killNext(t *testing.T, first kill.Run, p kill.Place) int {
 	t.Helper()
-	next := run{tracer: first.tracer, step: "read", inject: "signal=KILL", setup: func(root string) {
-		first.setup(root)
-		first.hit(t, root, p)
-	}}
+	next := first
+	next.Step = "read"
+	next.Setup = func(root string) {
+		first.Setup(root)
+		first.Hit(t, root, p)
+	}
 	root := t.TempDir()
-	next.setup(root)
-	list := places(t, next.tracer, next.step, root)
+	next.Setup(root)
+	list := kill.Places(t, next.Tracer, next.Step, root)
 	after := picture(t, Open(root))
-	return next.all(t, list, after, after)
+	next.Examine = compare(after, after)
+	return next.All(t, list)
 }
 
 // TestFault has each system call of a step fail instead.
 func TestFault(t *testing.T) {
-	tracer := strace(t)
+	tracer := kill.Tracer(t)
 	for _, step := range []string{"move", "create", "delete", "rename"} {
-		list, before, after := survey(t, tracer, step)
+		list, r := survey(t, tracer, step)
 		for _, fault := range []string{"error=EIO", "error=ENOSPC"} {
-			r := run{tracer: tracer, step: step, inject: fault, setup: func(root string) { seed(t, root) }}
-			var some []place
+			r.Inject = fault
+			var some []kill.Place
 			for _, p := range list {
-				switch p.call {
+				switch p.Call {
 				case "write", "openat":
 					some = append(some, p)
 				case "fsync", "fchmod", "renameat", "unlinkat", "read", "fstat", "flock", "mkdirat", "close":
@@ -198,81 +129,36 @@ func TestFault(t *testing.T) {
 					}
 				}
 			}
-			r.all(t, some, before, after)
+			r.All(t, some)
 		}
 	}
 }
 
-// survey runs a step once: its calls, and what a session sees before and after.
-func survey(t *testing.T, tracer, step string) (list []place, before, after string) {
+// survey runs a step once: its calls, and a run of it that knows what a session
+// sees before and after.
+func survey(t *testing.T, tracer, step string) ([]kill.Place, kill.Run) {
 	t.Helper()
-	before = picture(t, seed(t, t.TempDir()))
+	before := picture(t, seed(t, t.TempDir()))
 	root := t.TempDir()
 	seed(t, root)
-	list = places(t, tracer, step, root)
-	if after = picture(t, Open(root)); before == after {
+	list := kill.Places(t, tracer, step, root)
+	after := picture(t, Open(root))
+	if before == after {
 		t.Fatalf("%s changes nothing", step)
 	}
-	return list, before, after
-}
-
-// A run is a step that strace disturbs.
-type run struct {
-	tracer, step, inject string
-	setup                func(root string)
-}
-
-// hit makes the step with the disturbance at a place, and tells how it ended.
-func (r run) hit(t *testing.T, root string, p place) (killed, failed bool) {
-	t.Helper()
-	inject := fmt.Sprintf("inject=%s:%s:when=%d", p.call, r.inject, p.n)
-	args := []string{"-f", "-o", os.DevNull, "-e", "trace=" + p.call, "-e", inject}
-	out, err := stepCommand(r.tracer, args, r.step, root).CombinedOutput()
-	var exit *exec.ExitError
-	switch {
-	case err == nil:
-		return false, false
-	case errors.As(err, &exit) && !exit.Exited():
-		return true, false
-	case errors.As(err, &exit) && exit.ExitCode() == 1 && len(out) > 0:
-		return false, true
+	return list, kill.Run{
+		Tracer: tracer, Step: step, Setup: func(root string) { seed(t, root) }, Examine: compare(before, after),
 	}
-	t.Errorf("%s, %s at %v: %v\n%s", r.step, r.inject, p, err, out)
-	return false, true
 }
 
-// all disturbs a step at each place, and counts those where it died or failed.
-func (r run) all(t *testing.T, list []place, before, after string) int {
-	t.Helper()
-	var wg sync.WaitGroup
-	slots := make(chan struct{}, 4)
-	hits := make([]bool, len(list))
-	base := t.TempDir()
-	for i, p := range list {
-		wg.Add(1)
-		slots <- struct{}{}
-		go func() {
-			defer func() { <-slots; wg.Done() }()
-			root := filepath.Join(base, fmt.Sprint(i))
-			r.setup(root)
-			killed, failed := r.hit(t, root, p)
-			hits[i] = killed || failed
-			old := before
-			if !killed && !failed {
-				old = after // it did not notice, so it must have done its work
-			}
-			examine(t, fmt.Sprintf("%s, %s at %v", r.step, r.inject, p), Open(root), old, after)
-		}()
-	}
-	wg.Wait()
-	n := 0
-	for _, hit := range hits {
-		if hit {
-			n++
+func compare(before, after string) func(*testing.T, string, string, bool) {
+	return func(t *testing.T, when, root string, done bool) {
+		old := before
+		if done {
+			old = after
 		}
+		examine(t, when, Open(root), old, after)
 	}
-	t.Logf("%s, %s: %d of %d places", r.step, r.inject, n, len(list))
-	return n
 }
 
 func examine(t *testing.T, when string, s *Store, before, after string) {

@@ -5,37 +5,21 @@ package store
 import (
 	"fmt"
 	"os"
-	"runtime"
 	"testing"
 
 	"zones/internal/config"
 	"zones/internal/schema"
 	"zones/internal/zone"
+	"zones/tests/kill"
 )
 
-// The kill test runs this binary again to make one change below a root, under
-// strace, and kills it at each system call. All of the change is made on the
-// first thread, so that strace can count its calls.
-const (
-	stepEnv = "STORE_TEST_STEP"
-	rootEnv = "STORE_TEST_ROOT"
-	// A path that is looked for where the calls that count begin.
-	marker = "/.the-step-begins"
-)
-
-func init() {
-	if os.Getenv(stepEnv) != "" {
-		runtime.LockOSThread()
-	}
-}
-
+// TestMain makes this binary one change when the kill test asks for it.
 func TestMain(m *testing.M) {
-	name := os.Getenv(stepEnv)
+	name, root := kill.Step()
 	if name == "" {
 		os.Exit(m.Run())
 	}
-	_, _ = os.Lstat(marker)
-	if err := steps[name](Open(os.Getenv(rootEnv))); err != nil {
+	if err := steps[name](Open(root)); err != nil {
 		fmt.Println(err)
 		os.Exit(1)
 	}

@@ -3,6 +3,7 @@
 package store
 
 import (
+	"errors"
 	"os"
 	"slices"
 	"strings"
@@ -87,7 +88,11 @@ func (s *Store) Names() ([]zone.Name, error) {
 		}
 	}
 	for _, name := range s.files() {
-		if !known[name] && !name.Template() {
+		if known[name] || name.Template() {
+			continue
+		}
+		// A delete or a rename that is decided may still have to remove it.
+		if _, _, err := s.readXML(name); !errors.Is(err, ErrNoZone) {
 			names = append(names, name)
 		}
 	}
