@@ -24,18 +24,11 @@ func (m *Manager) Attach(ctx context.Context, name zone.Name, verb zone.Verb, fo
 	if err := m.Verify(ctx, name, verb); err != nil {
 		return err
 	}
-	unlock, err := m.lock(ctx, name)
+	z, unlock, err := m.begin(ctx, name, verb)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	z, err := m.load(name)
-	if err != nil {
-		return err
-	}
-	if err := verb.Check(name, z.state); err != nil {
-		return err
-	}
 	return walk(ctx, verb, []step{
 		{"hook", func(ctx context.Context) error {
 			if force {

@@ -42,18 +42,11 @@ func (m *Manager) Clone(ctx context.Context, name, source zone.Name, how CloneOp
 	if err != nil {
 		return err
 	}
-	unlock, err := m.lock(ctx, name)
+	z, unlock, err := m.begin(ctx, name, zone.Clone)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	z, err := m.load(name)
-	if err != nil {
-		return err
-	}
-	if err := zone.Clone.Check(name, z.state); err != nil {
-		return err
-	}
 	m.warnShared(z, from)
 	c := &cloning{m: m, z: z, from: from, how: how}
 	return walk(ctx, zone.Clone, c.steps())

@@ -20,18 +20,11 @@ func (m *Manager) Detach(ctx context.Context, name zone.Name) error {
 	if err := m.Verify(ctx, name, zone.Detach); err != nil {
 		return err
 	}
-	unlock, err := m.lock(ctx, name)
+	z, unlock, err := m.begin(ctx, name, zone.Detach)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	z, err := m.load(name)
-	if err != nil {
-		return err
-	}
-	if err := zone.Detach.Check(name, z.state); err != nil {
-		return err
-	}
 	hooked := false
 	return walk(ctx, zone.Detach, []step{
 		{"before", func(ctx context.Context) error {

@@ -41,19 +41,11 @@ func (m *Manager) Install(ctx context.Context, name zone.Name, src Source) error
 	if err := m.Verify(ctx, name, zone.Install); err != nil {
 		return err
 	}
-	unlock, err := m.lock(ctx, name)
+	z, unlock, err := m.begin(ctx, name, zone.Install)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	z, err := m.load(name)
-	if err != nil {
-		return err
-	}
-	// Another install may have been waited for.
-	if err := zone.Install.Check(name, z.state); err != nil {
-		return err
-	}
 	in := &install{m: m, z: z, src: src, path: z.path()}
 	defer in.close()
 	err = walk(ctx, zone.Install, in.steps())

@@ -31,18 +31,11 @@ func (m *Manager) Move(ctx context.Context, name zone.Name, to string, opts Move
 	if err := m.verifyZonepath(name, to, zone.Move, zone.Installed); err != nil {
 		return err
 	}
-	unlock, err := m.lock(ctx, name)
+	z, unlock, err := m.begin(ctx, name, zone.Move)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	z, err := m.load(name)
-	if err != nil {
-		return err
-	}
-	if err := zone.Move.Check(name, z.state); err != nil {
-		return err
-	}
 	mv := &moving{m: m, z: z, opts: opts, journal: journal{From: z.path(), To: to, Made: statErr != nil}}
 	if err := mv.allowed(); err != nil {
 		return err

@@ -109,3 +109,20 @@ func (m *Manager) lock(ctx context.Context, name zone.Name) (unlock func(), err 
 	}
 	return func() { _ = l.Unlock() }, nil
 }
+
+// begin locks a zone for a verb and reads it. What the verb needs is checked
+// again: another zoneadm may have been waited for.
+func (m *Manager) begin(ctx context.Context, name zone.Name, verb zone.Verb) (z *subjectZone, unlock func(), err error) {
+	unlock, err = m.lock(ctx, name)
+	if err != nil {
+		return nil, nil, err
+	}
+	if z, err = m.load(name); err == nil {
+		err = verb.Check(name, z.state)
+	}
+	if err != nil {
+		unlock()
+		return nil, nil, err
+	}
+	return z, unlock, nil
+}

@@ -23,18 +23,11 @@ func (m *Manager) Uninstall(ctx context.Context, name zone.Name) error {
 		return err
 	}
 	m.noteUninstall(ctx, name)
-	unlock, err := m.lock(ctx, name)
+	z, unlock, err := m.begin(ctx, name, zone.Uninstall)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	z, err := m.load(name)
-	if err != nil {
-		return err
-	}
-	if err := zone.Uninstall.Check(name, z.state); err != nil {
-		return err
-	}
 	return walk(ctx, zone.Uninstall, []step{
 		{"mounts", func(context.Context) error { return m.refuseMounts(filepath.Join(z.entry.Path, rootName)) }},
 		{"before", func(ctx context.Context) error {
