@@ -263,6 +263,9 @@ func sampleText(r *Rand) string {
 // Sample makes a random item that Check accepts, for property tests.
 func (p *Property) Sample(r *Rand) Item {
 	s := p.sample(r)
+	for p.Max > 0 && len(s) > p.Max {
+		s = p.sample(r)
+	}
 	if p.Shape == Composites {
 		return strings.Split(s, "\x00")
 	}

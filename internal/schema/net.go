@@ -34,7 +34,7 @@ type NameValue struct {
 var nameValueFields = []Field{{Name: "name"}, {Name: "value", Quoted: true}}
 
 func nameValue(i Item) (NameValue, error) {
-	if len(i) != 2 {
+	if len(i) != 2 || i[0] == "" {
 		return NameValue{}, ErrInvalid
 	}
 	return NameValue{i[0], i[1]}, nil

@@ -3,6 +3,7 @@
 package session
 
 import (
+	"io"
 	"os"
 	"strings"
 
@@ -22,10 +23,10 @@ func (s *Session) export(c *syntax.Command, v *verb) {
 		s.usageError(v)
 		return
 	}
-	var out *os.File
+	var out io.WriteCloser
 	if file != "" {
 		var err error
-		if out, err = os.Create(file); err != nil {
+		if out, err = s.output(file); err != nil {
 			s.say("opening file %s: %s", file, cli.Reason(err))
 			return
 		}
@@ -40,9 +41,16 @@ func (s *Session) export(c *syntax.Command, v *verb) {
 	}
 	if out == nil {
 		s.print(text)
-	} else if _, err := out.WriteString(text); err != nil {
+	} else if _, err := io.WriteString(out, text); err != nil {
 		s.fail("writing file %s: %s", file, cli.Reason(err))
 	}
+}
+
+func (s *Session) output(file string) (io.WriteCloser, error) {
+	if s.env.Create != nil {
+		return s.env.Create(file)
+	}
+	return os.Create(file)
 }
 
 // exportOrder is the order of resources: a cap of memory cannot be added when

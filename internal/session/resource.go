@@ -143,7 +143,7 @@ func (s *Session) removeValue(c *syntax.Command, v *verb) {
 			s.fail("A complex value was expected here.")
 			return
 		}
-		if item, ok := s.composite(p, *c.Value, v); ok {
+		if item, _, ok := s.composite(p, *c.Value, v); ok {
 			s.removeItem(p, item)
 		}
 	}

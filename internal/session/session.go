@@ -73,6 +73,8 @@ type Env struct {
 	// Attach, when set, is called with the session before it runs, for a line
 	// source that wants its prompt and its completion.
 	Attach func(*Session)
+	// Create makes the file that export writes to; nil for os.Create.
+	Create func(name string) (io.WriteCloser, error)
 	// ReadOnly says that the configuration cannot be written.
 	ReadOnly bool
 	// Numbered says that diagnostics name the line of File even though the

@@ -340,12 +340,12 @@ func (s *Session) composites(p *schema.Property, v *syntax.Value, cmd *verb) (sc
 			s.fail("A complex or list value was expected here.")
 			return nil, false
 		}
-		item, ok := s.composite(p, e, cmd)
+		item, seen, ok := s.composite(p, e, cmd)
 		if !ok {
 			return nil, false
 		}
 		for i, field := range p.Fields {
-			if item[i] == "" {
+			if !seen[i] {
 				s.say("%s not specified", field.Name)
 				return nil, false
 			}
@@ -364,9 +364,8 @@ func (s *Session) composites(p *schema.Property, v *syntax.Value, cmd *verb) (sc
 
 // composite sorts the parts of a composite value into the order of its fields.
 // Missing parts are empty.
-func (s *Session) composite(p *schema.Property, v syntax.Value, cmd *verb) (schema.Item, bool) {
-	item := make(schema.Item, len(p.Fields))
-	seen := make([]bool, len(p.Fields))
+func (s *Session) composite(p *schema.Property, v syntax.Value, cmd *verb) (item schema.Item, seen []bool, ok bool) {
+	item, seen = make(schema.Item, len(p.Fields)), make([]bool, len(p.Fields))
 	for _, part := range v.Fields {
 		at := -1
 		for i, f := range p.Fields {
@@ -376,15 +375,15 @@ func (s *Session) composite(p *schema.Property, v syntax.Value, cmd *verb) (sche
 		}
 		if at < 0 {
 			s.noProperty(cmd, p.Name)
-			return nil, false
+			return nil, nil, false
 		}
 		if seen[at] {
 			s.say("%s already specified", part.Name)
-			return nil, false
+			return nil, nil, false
 		}
 		item[at], seen[at] = part.Text, true
 	}
-	return item, true
+	return item, seen, true
 }
 
 func (s *Session) clear(c *syntax.Command, v *verb) {

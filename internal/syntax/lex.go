@@ -54,7 +54,7 @@ type lexer struct {
 	back  int // a byte put back, or -1
 	list  bool
 	round bool
-	fault error // of the reader, other than the end of input
+	fault error // of the reader, io.EOF included; until the next command is asked for
 }
 
 func (l *lexer) next() (byte, bool) {
@@ -63,11 +63,12 @@ func (l *lexer) next() (byte, bool) {
 		l.back = -1
 		return l.count(c), true
 	}
+	if l.fault != nil {
+		return 0, false
+	}
 	c, err := l.in.ReadByte()
 	if err != nil {
-		if err != io.EOF {
-			l.fault = err
-		}
+		l.fault = err
 		return 0, false
 	}
 	return l.count(c), true

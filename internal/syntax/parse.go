@@ -102,6 +102,9 @@ func (p *Parser) Lines() int { return p.lex.lines }
 // on behind it), or io.EOF. A last command without its newline or semicolon is
 // not returned, nor reported as an error.
 func (p *Parser) Next() (*Command, error) {
+	if p.lex.fault != nil { // what was read of a command then is gone
+		p.lex.fault, p.lex.back = nil, -1
+	}
 	c, ok := p.lex.start()
 	if !ok {
 		return nil, p.ended()
@@ -131,10 +134,10 @@ func (p *Parser) Next() (*Command, error) {
 }
 
 func (p *Parser) ended() error {
-	if p.lex.fault != nil {
-		return p.lex.fault
+	if p.lex.fault == nil {
+		return io.EOF
 	}
-	return io.EOF
+	return p.lex.fault
 }
 
 // errEOF is input that ended inside a command.
