@@ -21,6 +21,7 @@ var sameWord = map[string]string{
 	"internal/image/acl.go":      "the kinds of entries of a POSIX ACL",
 	"internal/zfs/dataset.go":    "columns and properties of zfs(8)",
 	"cmd/delegns/run.go":         "an option of the command",
+	"tests/kmod/model/agent.go":  "a property of zfs(8)",
 }
 
 // TestPropertyNames holds everybody to the typed handles of schema: a name

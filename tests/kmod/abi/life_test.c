@@ -1,0 +1,432 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Life: what keeps a namespace, what ends it, and when that is noticed.
+ */
+#define _GNU_SOURCE
+#include "lib.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+/* A death is noticed within a second; the rest is for a slow machine. */
+#define NOTICED	3000
+
+static void last_descriptor(void)
+{
+	struct delegns_info info;
+	uint64_t id;
+	int ns = dn_create_id("fd", &id), again, watch;
+
+	again = dn_open(DELEGNS_BY_ID, id, NULL, -1, 0);
+	watch = dn_by_id(id);
+	check_eq(dn_info(watch, &info), 0);
+	check_eq(info.holders, 2);
+	check_eq(info.state, 0);
+	check_eq(dn_info(ns, &info), 0);
+	check_eq(info.state, DELEGNS_STATE_HOLDS);
+	close(ns);
+	check_eq(dn_info(watch, &info), 0);
+	check_eq(info.holders, 1);
+	close(again);
+	check_eq(dn_info(watch, &info), 0);
+	check_eq(info.state, DELEGNS_STATE_DEAD | DELEGNS_STATE_EMPTY);
+	check_eq(info.id, id);
+	check_eq(dn_poll(watch, 0), POLLIN | POLLHUP);
+	check_eq(dn_by_id(id), -ENOENT);
+	check_eq(dn_by_name("fd"), -ENOENT);
+	close(watch);
+}
+
+static void ids_and_names(void)
+{
+	uint64_t a, b;
+	int x = dn_create_id("same", &a), y;
+
+	check_eq(dn_create("same"), -EEXIST);
+	check_eq(dn_destroy(x), 0);
+	y = dn_create_id("same", &b);
+	check(y >= 0 && b > a);
+	check_eq(dn_destroy(x), 0);	/* of the dead one: nothing */
+	check_eq(dn_poll(y, 0), 0);
+	close(x);
+	close(y);
+}
+
+static void last_process(void)
+{
+	struct zone z = zone_new();
+	uint64_t id;
+	int ns = dn_create_id("proc", &id);
+
+	check_eq(dn_attach(ns, z.userns), 0);
+	check_eq(dn_grant(ns, "zfs:tank/d"), 0);
+	check_eq(dn_grant(ns, "test:x"), 0);
+	close(ns);
+	msleep(700);
+	ns = dn_by_id(id);
+	check(ns >= 0);
+	check_eq(zfs_access_in(&z, "tank/d"), ZFS_WRITES);
+	check_eq(handed_count(), 1);
+	zone_kill(&z);
+	check(dn_poll(ns, NOTICED) & POLLHUP);
+	check_eq(wait_gone(id, NOTICED), 0);
+	check_eq(handed_count(), 0);
+	close(ns);
+}
+
+/* The supervisor is killed, the zone runs on, a new one opens it by name. */
+static void supervisor_killed(void)
+{
+	struct zone z = zone_new();
+	struct delegns_info info;
+	uint64_t id;
+	int status, ns;
+	pid_t pid = fork();
+
+	if (!pid) {
+		ns = dn_create("super");
+		if (ns < 0 || dn_attach(ns, z.userns) || dn_grant(ns, "zfs:tank/d"))
+			_exit(1);
+		kill(getpid(), SIGKILL);
+	}
+	waitpid(pid, &status, 0);
+	check(WIFSIGNALED(status));
+	ns = dn_open(DELEGNS_BY_NAME, 0, "super", -1, 0);
+	check(ns >= 0);
+	check_eq(dn_info(ns, &info), 0);
+	check_eq(info.state, DELEGNS_STATE_HOLDS);
+	check_eq(info.attached, 1);
+	id = info.id;
+	check_eq(zfs_access_in(&z, "tank/d"), ZFS_WRITES);
+	zone_kill(&z);
+	check(dn_poll(ns, NOTICED) == POLLIN);	/* held: empty, not dead */
+	check_eq(dn_info(ns, &info), 0);
+	check_eq(info.attached, 0);
+	check(info.state & DELEGNS_STATE_EMPTY);
+	check_eq(info.grants, 1);
+	close(ns);
+	check_eq(dn_by_id(id), -ENOENT);
+}
+
+static int reboot_fn(void *arg)
+{
+	(void)arg;
+	return 0;
+}
+
+/* Empty, attached anew, not empty any more. */
+static void attached_again(void)
+{
+	struct zone a = zone_new(), b = zone_new();
+	int ns = dn_create("again");
+
+	check_eq(dn_attach(ns, a.userns), 0);
+	check_eq(dn_grant(ns, "zfs:tank/d"), 0);
+	zone_kill(&a);
+	check_eq(dn_poll(ns, NOTICED), POLLIN);
+	check_eq(dn_attach(ns, b.userns), 0);
+	check_eq(dn_poll(ns, 0), 0);
+	check_eq(zfs_access_in(&b, "tank/d"), ZFS_WRITES);
+	check_eq(in_zone(&b, reboot_fn, NULL), 0);
+	check_eq(dn_detach(ns, b.userns), 0);
+	check_eq(dn_poll(ns, 0), POLLIN);
+	check_eq(zfs_access_in(&b, "tank/d"), ZFS_NOTHING);
+	check_eq(dn_attach(ns, b.userns), 0);
+	check_eq(dn_destroy(ns), 0);
+	check_eq(dn_poll(ns, 0), POLLIN | POLLHUP);
+	check_eq(zfs_access_in(&b, "tank/d"), ZFS_NOTHING);
+	zone_kill(&b);
+	close(ns);
+}
+
+/* What keeps a user namespace without a process, one after the other. */
+struct keeper {
+	const char *what;
+	int (*keep)(struct zone *z);
+	void (*drop)(int kept);
+};
+
+static int keep_bind(struct zone *z)
+{
+	char from[64];
+
+	close(open("/tmp/kept-userns", O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+	snprintf(from, sizeof(from), "/proc/%d/ns/user", z->pid);
+	return mount(from, "/tmp/kept-userns", NULL, MS_BIND, NULL) ? -errno : 0;
+}
+
+static void drop_bind(int kept)
+{
+	(void)kept;
+	check_eq(umount("/tmp/kept-userns"), 0);
+	unlink("/tmp/kept-userns");
+}
+
+static int keep_fd(struct zone *z)
+{
+	return dup(z->userns);
+}
+
+static void drop_fd(int kept)
+{
+	close(kept);
+}
+
+/* A descriptor that is nowhere but in a socket's queue. */
+static int keep_socket(struct zone *z)
+{
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair))
+		return -errno;
+	send_fd(pair[0], z->userns);
+	close(pair[0]);
+	return pair[1];
+}
+
+static int below_pid_fn(void *arg)
+{
+	int *out = arg;
+	int ready[2];
+	char c;
+
+	/* A child user namespace whose process outlives the zone's. */
+	if (pipe(ready))
+		return 1;
+	pid_t pid = fork();
+	if (!pid) {
+		close(ready[0]);
+		if (unshare(CLONE_NEWUSER))
+			_exit(1);
+		if (write(ready[1], "x", 1) != 1)
+			_exit(1);
+		close(ready[1]);
+		for (int fd = 3; fd < 256; fd++)
+			close(fd);
+		pause();
+		_exit(0);
+	}
+	close(ready[1]);
+	if (read(ready[0], &c, 1) != 1)
+		return 2;
+	if (write(out[1], &pid, sizeof(pid)) != sizeof(pid))
+		return 3;
+	return 0;
+}
+
+static int keep_child(struct zone *z)
+{
+	int out[2];
+	pid_t pid = 0;
+
+	if (pipe2(out, O_CLOEXEC) || in_zone(z, below_pid_fn, out) ||
+	    read(out[0], &pid, sizeof(pid)) != sizeof(pid))
+		return -EIO;
+	close(out[0]);
+	close(out[1]);
+	return pid;
+}
+
+static void drop_child(int kept)
+{
+	kill(kept, SIGKILL);
+	msleep(50);
+	waitpid(kept, NULL, WNOHANG);
+}
+
+static int ns_file_fn(void *arg)
+{
+	int *sock = arg;
+	int fd;
+
+	if (unshare(CLONE_NEWUTS))
+		return 1;
+	fd = open("/proc/self/ns/uts", O_RDONLY | O_CLOEXEC);
+	return fd < 0 || send_fd(sock[0], fd) ? 2 : 0;
+}
+
+/* A namespace of another kind that belongs to it. */
+static int keep_other(struct zone *z)
+{
+	int pair[2], fd;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) || in_zone(z, ns_file_fn, pair))
+		return -EIO;
+	fd = recv_fd(pair[1]);
+	close(pair[0]);
+	close(pair[1]);
+	return fd;
+}
+
+static int mount_fn(void *arg)
+{
+	int *sock = arg;
+	int fd;
+
+	if (unshare(CLONE_NEWNS) || mount("t", "/tmp", "tmpfs", 0, NULL))
+		return 1;
+	fd = open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 || send_fd(sock[0], fd) ? 2 : 0;
+}
+
+/* A mount made in it, of which a descriptor is left. */
+static int keep_mount(struct zone *z)
+{
+	int pair[2], fd;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) || in_zone(z, mount_fn, pair))
+		return -EIO;
+	fd = recv_fd(pair[1]);
+	close(pair[0]);
+	close(pair[1]);
+	return fd;
+}
+
+static const struct keeper keepers[] = {
+	{ "a bind mount", keep_bind, drop_bind },
+	{ "a descriptor", keep_fd, drop_fd },
+	{ "a descriptor in a socket", keep_socket, drop_fd },
+	{ "a child user namespace", keep_child, drop_child },
+	{ "a namespace of another kind", keep_other, drop_fd },
+	{ "a mount", keep_mount, drop_fd },
+};
+
+static void kept_alive(void)
+{
+	for (size_t i = 0; i < sizeof(keepers) / sizeof(*keepers); i++) {
+		struct zone z = zone_new();
+		char grants[64];
+		uint64_t id;
+		int ns = dn_create_id("kept", &id), kept;
+
+		check_eq(dn_attach(ns, z.userns), 0);
+		check_eq(dn_grant(ns, "zfs:tank/d"), 0);
+		kept = keepers[i].keep(&z);
+		check(kept >= 0);
+		zone_kill(&z);
+		close(ns);
+		msleep(1200);
+		ns = dn_by_id(id);
+		if (ns < 0)
+			printf("not kept by %s\n", keepers[i].what);
+		check(ns >= 0);
+		check_eq(dn_grants(ns, grants, sizeof(grants)), 1);
+		close(ns);
+		keepers[i].drop(kept);
+		if (wait_gone(id, NOTICED)) {
+			printf("still kept after %s\n", keepers[i].what);
+			check(false);
+		}
+	}
+}
+
+/* Deaths in a chain: the inner one hides the outer one until it is noticed. */
+struct nest {
+	int sock;
+};
+
+static int nest_fn(void *arg)
+{
+	struct nest *n = arg;
+	struct zone z = zone_new();
+	int ns = dn_create("inner"), sub;
+
+	if (ns < 0 || dn_attach(ns, z.userns) || dn_grant(ns, "test:a.x"))
+		return 1;
+	sub = dn_create("held");
+	if (send_fd(n->sock, ns) || send_fd(n->sock, sub))
+		return 2;
+	zone_kill(&z);
+	return 0;
+}
+
+static void nested_deaths(void)
+{
+	struct zone z = zone_new();
+	uint64_t id;
+	int pair[2], ns = dn_create_id("outer", &id), inner, held;
+	struct nest n;
+
+	check_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	n.sock = pair[0];
+	check_eq(dn_attach(ns, z.userns), 0);
+	check_eq(dn_grant(ns, "test:x"), 0);
+	check_eq(in_zone(&z, nest_fn, &n), 0);
+	inner = recv_fd(pair[1]);
+	held = recv_fd(pair[1]);
+	check(inner >= 0 && held >= 0);
+	check_eq(dn_count(), 3);
+	/* The host holds the inner ones; the zone is what they came from. */
+	zone_kill(&z);
+	close(ns);
+	check_eq(wait_gone(id, NOTICED), 0);
+	check_eq(dn_poll(inner, 0), POLLIN | POLLHUP);
+	check_eq(dn_poll(held, 0), POLLIN | POLLHUP);
+	check_eq(dn_count(), 0);
+	check_eq(handed_count(), 0);
+	close(inner);
+	close(held);
+	close(pair[0]);
+	close(pair[1]);
+}
+
+/* The death of a polled, held namespace is noticed within a second. */
+static void noticed_in_time(void)
+{
+	struct timespec a, b;
+	struct zone z = zone_new();
+	int ns = dn_create("time");
+
+	check_eq(dn_attach(ns, z.userns), 0);
+	check_eq(dn_poll(ns, 300), 0);
+	zone_kill(&z);
+	clock_gettime(CLOCK_MONOTONIC, &a);
+	check_eq(dn_poll(ns, 5000), POLLIN);
+	clock_gettime(CLOCK_MONOTONIC, &b);
+	long ms = (b.tv_sec - a.tv_sec) * 1000 + (b.tv_nsec - a.tv_nsec) / 1000000;
+	if (ms >= 1000)
+		printf("noticed after %ld ms\n", ms);
+	check(ms < 1000);
+	close(ns);
+}
+
+static void unload_refused(void)
+{
+	struct zone z = zone_new();
+	uint64_t id;
+	int ns;
+
+	check(system("modprobe -r delegns_test 2>/dev/null") == 0);
+	ns = dn_create_id("unload", &id);
+	check_eq(dn_attach(ns, z.userns), 0);
+	check_eq(dn_grant(ns, "test:x"), 0);	/* loads it */
+	check(system("modprobe -r delegns_test 2>/dev/null") != 0);
+	close(ns);
+	check(system("rmmod delegns_test 2>/dev/null") != 0);
+	check(system("rmmod delegns 2>/dev/null") != 0);
+	zone_kill(&z);
+	check_eq(wait_gone(id, NOTICED), 0);
+	check(system("modprobe -r delegns_test") == 0);
+	check(system("modprobe delegns_test") == 0);
+}
+
+void life_tests(void)
+{
+	RUN(last_descriptor);
+	RUN(ids_and_names);
+	RUN(last_process);
+	RUN(supervisor_killed);
+	RUN(attached_again);
+	RUN(kept_alive);
+	RUN(nested_deaths);
+	RUN(noticed_in_time);
+	RUN(unload_refused);
+}
