@@ -5,6 +5,7 @@ package mount_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -178,6 +179,7 @@ func TestFirstProcess(t *testing.T) {
 	if err := k.Go(ctx, "/bin/sh", []string{"sh", "-c", script}); err != nil {
 		t.Fatal(err)
 	}
+	checkKeeper(t, k.PID)
 	status, err := k.ExitStatus(ctx)
 	if err != nil || status.ExitStatus() != 3 {
 		t.Errorf("status %v, %v", status, err)
@@ -200,6 +202,26 @@ func TestFirstProcess(t *testing.T) {
 	if err := unix.Stat(filepath.Join(root, "made"), &st); err != nil || st.Uid != 0 {
 		t.Errorf("a file of the inside's root belongs to %d on disk: %v", st.Uid, err)
 	}
+}
+
+// checkKeeper holds the keeper to having next to no memory of its own: there is
+// one for each zone, for as long as the zone runs.
+func checkKeeper(t *testing.T, pid int) {
+	t.Helper()
+	var dirty int
+	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		data, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, line := range strings.Split(string(data), "\n") {
+			fmt.Sscanf(line, "Private_Dirty: %d kB", &dirty)
+		}
+		if dirty > 0 && dirty < 200 {
+			return
+		}
+	}
+	t.Errorf("the keeper has %d kB of its own", dirty)
 }
 
 func TestLinksInside(t *testing.T) {

@@ -77,6 +77,12 @@ func run(t *table) {
 				t, i, base = o.sub, -1, o.sub.report.index
 				continue
 			}
+		case opJump:
+			o.sub.regs = t.regs
+			t, i, base = o.sub, -1, o.sub.report.index
+			continue
+		case opTrim:
+			trim(a[0], a[1], uintptr(unsafe.Pointer(&a)))
 		case opExit:
 			syscall.RawSyscall(unix.SYS_EXIT_GROUP, a[0], 0, 0)
 		case opPause:
@@ -105,6 +111,24 @@ func run(t *table) {
 		}
 	}
 	syscall.RawSyscall(unix.SYS_EXIT_GROUP, 0, 0, 0)
+}
+
+// stackRoom is how far around the stack pointer memory is kept: run and what
+// it calls need less than the linker's bound for functions without a check.
+const stackRoom = 16 << 10
+
+// trim gives back the memory from start to end, except around the stack.
+//
+//go:nosplit
+//go:norace
+func trim(start, end, stack uintptr) {
+	low, high := (stack-stackRoom)&^4095, (stack+stackRoom)&^4095
+	if start < min(end, low) {
+		syscall.RawSyscall(unix.SYS_MADVISE, start, min(end, low)-start, unix.MADV_DONTNEED)
+	}
+	if max(start, high) < end {
+		syscall.RawSyscall(unix.SYS_MADVISE, max(start, high), end-max(start, high), unix.MADV_DONTNEED)
+	}
 }
 
 // readPacket waits for the words of an argument vector and notes where each

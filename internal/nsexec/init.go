@@ -95,6 +95,8 @@ func (in *Init) Start(ctx context.Context) (*Keeper, error) {
 	keeper.oomScore("0")
 	keeper.Fork(pid, "clone first process", args, first)
 	keeper.oomScore("-900")
+	// Or the kernel makes two megabytes again of the few pages that stay.
+	keeper.Try("no huge pages", unix.SYS_PRCTL, unix.PR_SET_THP_DISABLE, 1, 0, 0, 0)
 	keeper.Call("join host mounts", unix.SYS_SETNS, int(in.HostMounts.Fd()), unix.CLONE_NEWNS)
 	keeper.CloseAllBut(append(held, pp.commit[0], pp.exit[1])...)
 	keeper.Mark("pid", pid)
@@ -108,10 +110,11 @@ func (in *Init) Start(ctx context.Context) (*Keeper, error) {
 	// With the last writer but the child gone, the child's exec is its end.
 	keeper.Call("close", unix.SYS_CLOSE, keeper.status[1])
 	keeper.Call("close", unix.SYS_CLOSE, pp.commit[0])
-	status := make([]byte, 8)
-	keeper.Call("wait", unix.SYS_WAIT4, pid, status, unix.WALL, 0)
-	keeper.Call("keep status", unix.SYS_WRITE, pp.exit[1], status, 4)
-	keeper.Pause()
+	if err := keeper.settle(pid, pp.exit[1]); err != nil {
+		pp.close()
+		keeper.Discard()
+		return nil, fmt.Errorf("start first process: %w", err)
+	}
 
 	child, err := keeper.Start(0, -1)
 	for _, fd := range []int{pp.maps[0], pp.goes[0], pp.commit[0], pp.exit[1]} {

@@ -27,7 +27,8 @@ type Program struct {
 	status [2]int   // pipe: failures and marks from the child
 	// subs are all tables that this one leads to, in the order of the bases of
 	// their reports' indexes; all of them share the list.
-	subs *[]*Program
+	subs  *[]*Program
+	pages [][]byte // of our own mapping, for the child alone
 }
 
 // Reg names a place that holds the result of an earlier call.
@@ -47,6 +48,8 @@ const (
 	opExit                // end
 	opPause               // wait to be killed
 	opGuard               // read one byte; when there is none go on with another table
+	opJump                // go on with another table
+	opTrim                // give memory back, but the stack
 )
 
 type op struct {
@@ -293,6 +296,9 @@ func (p *Program) Start(flags uint64, cgroup int) (*Child, error) {
 	pid, errno := fork(args, &p.table)
 	syscall.ForkLock.Unlock()
 	runtime.KeepAlive(p)
+	for _, page := range p.pages {
+		_ = unix.Munmap(page)
+	}
 	unix.Close(p.status[1])
 	p.status[1] = -1
 	if errno != 0 {

@@ -71,8 +71,10 @@ func (s *server) become(role string) error {
 	for _, k := range kept {
 		_, _ = unix.FcntlInt(uintptr(k), unix.F_SETFD, 0)
 	}
+	hugePages(role == workRole)
 	argv := []string{"zoneadmd", RoleFlag, strconv.Itoa(fd), role}
 	err = unix.Exec("/proc/self/exe", argv, environment(role))
+	hugePages(true)
 	for _, k := range kept {
 		_, _ = unix.FcntlInt(uintptr(k), unix.F_SETFD, unix.FD_CLOEXEC)
 	}
@@ -185,6 +187,7 @@ func Resume(fd int, role string) error {
 				_ = unix.SetNonblock(fd, true)
 			}
 		}
+		s.rester = newRester()
 		return s.serve()
 	}
 	if err := s.restore(); err != nil {

@@ -94,10 +94,14 @@ func (s *server) turn() error {
 		// Requests and init's end wait until the operation is over.
 		set[pollExit].Fd = -1
 	}
-	if _, err := unix.Poll(set, s.timeout()); err != nil && !errors.Is(err, unix.EINTR) {
+	n, err := s.poll(set)
+	s.fresh = false
+	if err != nil {
 		return fmt.Errorf("poll: %w", err)
 	}
-	s.fresh = false
+	if n == 0 && s.watching && s.waiter == nil {
+		return nil
+	}
 	s.runPosted()
 	if set[pollMaster].Revents != 0 || set[pollClient].Revents != 0 {
 		if !s.relay.Move() {
@@ -124,6 +128,26 @@ func (s *server) turn() error {
 		s.next(set[pollExit].Revents != 0)
 	}
 	return nil
+}
+
+// poll waits for events. In the watching role, when none come for a while, it
+// gives memory back and goes on waiting.
+func (s *server) poll(set []unix.PollFd) (int, error) {
+	wait := s.timeout()
+	if s.rester != nil && wait < 0 && !s.rester.rested {
+		wait = restAfter
+	}
+	n, err := unix.Poll(set, wait)
+	if errors.Is(err, unix.EINTR) {
+		return 0, nil
+	}
+	if s.rester != nil {
+		s.rester.rested = false
+		if n == 0 && wait == restAfter {
+			s.rester.rest()
+		}
+	}
+	return n, err
 }
 
 // timeout is how long a turn may wait, in milliseconds.

@@ -52,6 +52,7 @@ type server struct {
 	watching bool // the watching role
 	fresh    bool // executed just now, for something that the first turn finds
 	watch    watched
+	rester   *rester     // of the watching role
 	wake     [2]int      // pipe: something has been posted
 	posted   chan func() // to be run by the loop
 	busy     bool        // an operation is being carried out
