@@ -156,7 +156,7 @@ func dockerImage(b blobs) (*imageSpec, error) {
 	img := &imageSpec{config: &v1.ConfigFile{}}
 	// The configuration is named by its digest.
 	var want v1.Hash
-	if hex := strings.TrimSuffix(path.Base(m.Config), ".json"); len(hex) == 64 {
+	if hex := strings.TrimPrefix(strings.TrimSuffix(path.Base(m.Config), ".json"), "sha256:"); len(hex) == 64 {
 		want = v1.Hash{Algorithm: "sha256", Hex: hex}
 	}
 	if err := document(b, m.Config, want, img.config); err != nil {

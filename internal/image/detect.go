@@ -209,7 +209,7 @@ func classify(head []byte) Kind {
 // legacyLayer reports whether a member is what docker save put before
 // manifest.json when layers were directories named by their id.
 func legacyLayer(member string) bool {
-	member = strings.TrimPrefix(member, "./")
+	member = strings.TrimPrefix(strings.TrimPrefix(member, "./"), "sha256:")
 	id, rest, _ := strings.Cut(member, "/")
 	if config, ok := strings.CutSuffix(id, ".json"); ok && rest == "" {
 		id = config

@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package image
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+func mkfifo(path string) error { return unix.Mkfifo(path, 0o600) }
+
+// capBytes is cap_net_raw=ep, by a namespace's root in revision 3.
+func capBytes(revision uint32) []byte {
+	raw := binary.LittleEndian.AppendUint32(nil, revision<<24|1)
+	raw = binary.LittleEndian.AppendUint32(raw, 1<<unix.CAP_NET_RAW)
+	raw = append(raw, make([]byte, 12)...)
+	if revision == 3 {
+		raw = binary.LittleEndian.AppendUint32(raw, 12345)
+	}
+	return raw
+}
+
+// richMembers have everything that a file can have.
+func richMembers() []member {
+	at := time.Unix(1_234_567_890, 123456789)
+	return []member{
+		{tar.Header{Typeflag: tar.TypeDir, Name: "./", Mode: 0o755, ModTime: at, Format: tar.FormatPAX}, ""},
+		{tar.Header{Typeflag: tar.TypeDir, Name: "d", Mode: 0o1777, Uid: 7, Gid: 8, ModTime: at, Format: tar.FormatPAX,
+			PAXRecords: map[string]string{"SCHILY.acl.default": "user::rwx,user:bin:r-x,group::r-x,mask::r-x,other::r-x"},
+			Uname:      "bin"}, ""},
+		{tar.Header{Typeflag: tar.TypeReg, Name: "d/suid", Mode: 0o6755, Uid: 65535, Gid: 65535, ModTime: at, Format: tar.FormatPAX,
+			PAXRecords: map[string]string{
+				"SCHILY.xattr.user.note":           "kept\x00binary",
+				"SCHILY.xattr.security.capability": string(capBytes(3)),
+				"SCHILY.xattr.trusted.overlay.x":   "not kept",
+				"SCHILY.acl.access":                "user::rwx\nuser:1000:r--\ngroup::r-x\nmask::r-x\nother::r-x",
+			}}, "content"},
+		{tar.Header{Typeflag: tar.TypeLink, Name: "hard", Linkname: "./d/suid"}, ""},
+		{tar.Header{Typeflag: tar.TypeSymlink, Name: "sym", Linkname: "/d/suid", Uid: 3, Gid: 4, ModTime: at, Format: tar.FormatPAX}, ""},
+		{tar.Header{Typeflag: tar.TypeFifo, Name: "fifo", Mode: 0o620, Uid: 5, ModTime: at}, ""},
+		{tar.Header{Typeflag: tar.TypeChar, Name: "null", Devmajor: 1, Devminor: 3}, ""},
+		{tar.Header{Typeflag: tar.TypeReg, Name: "holes", Mode: 0o600, ModTime: at}, strings.Repeat("\x00", 3<<20) + "x" + strings.Repeat("\x00", 3<<20)},
+		{tar.Header{Typeflag: tar.TypeReg, Name: "no/parents/here", Mode: 0o600, ModTime: at}, "x"},
+		{tar.Header{Typeflag: tar.TypeDir, Name: "locked", Mode: 0, ModTime: at}, ""},
+		{tar.Header{Typeflag: tar.TypeReg, Name: "locked/in", Mode: 0o400, ModTime: at}, "x"},
+	}
+}
+
+func checkRich(t *testing.T, root string) {
+	t.Helper()
+	stat := func(name string) unix.Stat_t {
+		t.Helper()
+		var st unix.Stat_t
+		if err := unix.Lstat(filepath.Join(root, name), &st); err != nil {
+			t.Fatal(name, err)
+		}
+		return st
+	}
+	suid, hard := stat("d/suid"), stat("hard")
+	if suid.Mode&0o7777 != 0o6755 || suid.Uid != 65535 || suid.Gid != 65535 || suid.Nlink != 2 || suid.Ino != hard.Ino {
+		t.Errorf("suid: mode %o, %d:%d, %d links", suid.Mode, suid.Uid, suid.Gid, suid.Nlink)
+	}
+	if suid.Mtim.Sec != 1_234_567_890 || suid.Mtim.Nsec != 123456789 {
+		t.Errorf("suid: time %+v", suid.Mtim)
+	}
+	for name, want := range map[string]string{"user.note": "kept\x00binary", "security.capability": string(capBytes(2)), "trusted.overlay.x": ""} {
+		got := make([]byte, 100)
+		n, err := unix.Lgetxattr(filepath.Join(root, "d/suid"), name, got)
+		if want == "" && err == nil || want != "" && string(got[:max(n, 0)]) != want {
+			t.Errorf("%s: %q, %v", name, got[:max(n, 0)], err)
+		}
+	}
+	for name, entries := range map[string]int{"d/suid\x00" + aclAccess: 5, "d\x00" + aclDefault: 5} {
+		file, attr, _ := strings.Cut(name, "\x00")
+		n, err := unix.Lgetxattr(filepath.Join(root, file), attr, make([]byte, 100))
+		if err != nil || n != 4+8*entries {
+			t.Errorf("%s of %s: %d bytes, %v", attr, file, n, err)
+		}
+	}
+	if d := stat("d"); d.Mode&0o7777 != 0o1777 || d.Uid != 7 || d.Mtim.Sec != 1_234_567_890 {
+		t.Errorf("d: mode %o, %d, time %d", d.Mode, d.Uid, d.Mtim.Sec)
+	}
+	if s := stat("sym"); s.Mode&unix.S_IFMT != unix.S_IFLNK || s.Uid != 3 || s.Gid != 4 || s.Mtim.Sec != 1_234_567_890 {
+		t.Errorf("sym: %+v", s)
+	}
+	if f := stat("fifo"); f.Mode != unix.S_IFIFO|0o620 || f.Uid != 5 {
+		t.Errorf("fifo: mode %o, %d", f.Mode, f.Uid)
+	}
+	if h := stat("holes"); h.Size != 6<<20+1 || h.Blocks*512 > 1<<20 {
+		t.Errorf("holes: %d bytes in %d blocks", h.Size, h.Blocks)
+	}
+	if raw, err := os.ReadFile(filepath.Join(root, "holes")); err != nil || raw[3<<20] != 'x' || bytes.Count(raw, []byte{0}) != 6<<20 {
+		t.Error("holes: wrong content", err)
+	}
+	if l := stat("locked"); l.Mode&0o7777 != 0 || stat("locked/in").Size != 1 {
+		t.Errorf("locked: mode %o", l.Mode)
+	}
+	if _, err := os.Lstat(filepath.Join(root, "null")); !errors.Is(err, os.ErrNotExist) {
+		t.Error("a device node was made")
+	}
+}
+
+// TestEverythingIsKept unpacks an archive and copies the outcome.
+func TestEverythingIsKept(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("requires root")
+	}
+	y := newYard(t)
+	res, err := unpackBytes(t, archive(t, richMembers()...), y.root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkRich(t, y.root)
+	want := "attributes of the machine it came from left out: \"trusted.overlay.x\"\ndevice nodes skipped: \"null\""
+	if got := strings.Join(res.Notes, "\n"); got != want {
+		t.Errorf("notes %s", got)
+	}
+	if err := unix.Mknod(filepath.Join(y.root, "socket"), unix.S_IFSOCK|0o600, 0); err != nil {
+		t.Fatal(err)
+	}
+	root, res, err := unpackSource(t, y.root, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkRich(t, root)
+	if got := strings.Join(res.Notes, "\n"); got != `sockets skipped: "socket"` {
+		t.Errorf("notes of the copy %s", got)
+	}
+}
+
+func TestCopyIntoItself(t *testing.T) {
+	top := t.TempDir()
+	root := filepath.Join(top, "zones", "root")
+	if err := os.MkdirAll(root, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Open(top, Options{MaxID: 1 << 30})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if _, err := s.Unpack(context.Background(), root); err != nil {
+		t.Fatal(err)
+	}
+	if got := list(t, root); got != "zones/" {
+		t.Errorf("got %s", got)
+	}
+}
+
+func TestManyEntries(t *testing.T) {
+	members := make([]member, 0, 100_000)
+	for i := range cap(members) {
+		members = append(members, reg("d"+string(rune('a'+i%20))+"/"+time.Duration(i).String(), ""))
+	}
+	raw := archive(t, members...)
+	// In memory, where it takes a second.
+	root, err := os.MkdirTemp("/dev/shm", "image-test-")
+	if err != nil {
+		root = newYard(t).root
+	} else {
+		t.Cleanup(func() { os.RemoveAll(root) })
+	}
+	start := time.Now()
+	res, err := unpackBytes(t, raw, root)
+	if err != nil || res.Entries != len(members) {
+		t.Fatal(res.Entries, err)
+	}
+	t.Logf("%d entries in %v", res.Entries, time.Since(start))
+	file := filepath.Join(t.TempDir(), "archive")
+	if err := os.WriteFile(file, raw, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := unpackSource(t, file, Options{MaxFiles: 1000}); !errors.Is(err, ErrEntries) {
+		t.Errorf("beyond the limit: %v", err)
+	}
+}
+
+// zeros64 is a gzip member of 64 MB of zeros.
+func zeros64(t *testing.T) []byte { return compressors["gzip"](t, make([]byte, 64<<20)) }
+
+func TestBomb(t *testing.T) {
+	var head bytes.Buffer
+	w := tar.NewWriter(&head)
+	if err := w.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: "zeros", Size: 1 << 40, Mode: 0o600}); err != nil {
+		t.Fatal(err)
+	}
+	raw := compressors["gzip"](t, head.Bytes())
+	piece := zeros64(t)
+	for range 16 {
+		raw = append(raw, piece...)
+	}
+	if _, err := unpackBytes(t, raw, newYard(t).root); !errors.Is(err, ErrBomb) {
+		t.Errorf("error %v, want %v", err, ErrBomb)
+	}
+}
+
+// TestDiskFull unpacks more than a file system has room for.
+func TestDiskFull(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("requires root")
+	}
+	small := t.TempDir()
+	if err := unix.Mount("tmpfs", small, "tmpfs", 0, "size=32m"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = unix.Unmount(small, unix.MNT_DETACH) })
+	_, err := unpackBytes(t, archive(t, reg("big", strings.Repeat("0123456789", 5<<20))), small)
+	if !errors.Is(err, unix.ENOSPC) {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestCancel(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	file := filepath.Join(t.TempDir(), "archive")
+	if err := os.WriteFile(file, archive(t, reg("a", "x")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Open(file, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if _, err := s.Unpack(ctx, newYard(t).root); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
+	}
+}

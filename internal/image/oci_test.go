@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package image
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/registry"
+	"github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/layout"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/tarball"
+)
+
+// testLayers are a base and what two more layers make of it.
+func testLayers(t *testing.T) [][]byte {
+	return [][]byte{
+		archive(t, dir("etc"), reg("etc/a", "a1"), reg("etc/b", "b1"), dir("var"), dir("var/old"), reg("var/old/x", "x"),
+			dir("run"), sym("var/run", "/run"), dir("opt"), dir("opt/in"), reg("opt/in/gone", "g"), reg("opt/file", "f"),
+			dir("swap"), reg("swap/x", "x"), reg("plain", "p")),
+		archive(t, reg("etc/.wh.a", ""), reg("etc/b", "b2"), reg("var/.wh.old", ""), reg("var/run/pid", "7"),
+			dir("opt"), reg("opt/.wh..wh..opq", ""), reg("opt/new", "n"), reg("swap", "now a file"), dir("plain")),
+		archive(t, reg("opt/.wh.file", ""), reg("etc/c", "c3"), hard("etc/d", "etc/b"), reg("etc/.wh.never", ""),
+			reg("plain/in", "x"), reg("etc/.wh..wh.plnk", "")),
+	}
+}
+
+const wantTree = "etc/ etc/b=b2 etc/c=c3 etc/d=b2 opt/ opt/new=n plain/ plain/in=x run/ run/pid=7 swap=now a file var/ var/run@/run"
+
+func testImage(t *testing.T, arch string, layers [][]byte) v1.Image {
+	t.Helper()
+	img, err := mutate.ConfigFile(empty.Image, &v1.ConfigFile{
+		OS: "linux", Architecture: arch,
+		Config: v1.Config{Cmd: []string{"/bin/app"}, Env: []string{"A=b"}, User: "app"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, raw := range layers {
+		l, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(raw)), nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		if img, err = mutate.AppendLayers(img, l); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return img
+}
+
+// list writes a tree down as one line.
+func list(t *testing.T, root string) string {
+	t.Helper()
+	var found []string
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || path == root {
+			return err
+		}
+		rel, _ := filepath.Rel(root, path)
+		switch {
+		case d.IsDir():
+			found = append(found, rel+"/")
+		case d.Type()&fs.ModeSymlink != 0:
+			to, _ := os.Readlink(path)
+			found = append(found, rel+"@"+to)
+		default:
+			raw, _ := os.ReadFile(path)
+			found = append(found, rel+"="+string(raw))
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(found)
+	return strings.Join(found, " ")
+}
+
+func unpackSource(t *testing.T, source string, opts Options) (string, *Result, error) {
+	t.Helper()
+	y := newYard(t)
+	s, err := Open(source, opts)
+	if err != nil {
+		return y.root, nil, err
+	}
+	defer s.Close()
+	res, err := s.Unpack(context.Background(), y.root)
+	y.untouched(t)
+	return y.root, res, err
+}
+
+// keptImages writes one image in every form that images are kept in.
+func keptImages(t *testing.T, img v1.Image) map[string]string {
+	t.Helper()
+	top := t.TempDir()
+	folder := filepath.Join(top, "layout")
+	path, err := layout.Write(folder, empty.Index)
+	if err == nil {
+		err = path.AppendImage(img, layout.WithPlatform(v1.Platform{OS: "linux", Architecture: runtime.GOARCH}))
+	}
+	saved := filepath.Join(top, "saved.tar")
+	if err == nil {
+		tag, terr := name.NewTag("example.com/app:1")
+		err = errors.Join(terr, tarball.WriteToFile(saved, tag, img))
+	}
+	oci := filepath.Join(top, "oci.tar")
+	var b bytes.Buffer
+	if err == nil {
+		w := tar.NewWriter(&b)
+		err = errors.Join(w.AddFS(os.DirFS(folder)), w.Close(), os.WriteFile(oci, b.Bytes(), 0o600))
+	}
+	packed := filepath.Join(top, "oci.tar.gz")
+	if err == nil {
+		err = os.WriteFile(packed, compressors["gzip"](t, b.Bytes()), 0o600)
+	}
+	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
+	t.Cleanup(server.Close)
+	ref := strings.TrimPrefix(server.URL, "http://") + "/app:1"
+	if err == nil {
+		err = push(ref, img)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return map[string]string{"layout": folder, "docker save": saved, "oci archive": oci, "compressed": packed, "registry": ref}
+}
+
+func push(ref string, img v1.Image) error {
+	r, err := name.ParseReference(ref)
+	if err != nil {
+		return err
+	}
+	other, err := mutate.ConfigFile(empty.Image, &v1.ConfigFile{OS: "linux", Architecture: "s390x"})
+	if err != nil {
+		return err
+	}
+	index := mutate.AppendManifests(empty.Index,
+		mutate.IndexAddendum{Add: other, Descriptor: v1.Descriptor{Platform: &v1.Platform{OS: "linux", Architecture: "s390x"}}},
+		mutate.IndexAddendum{Add: img, Descriptor: v1.Descriptor{Platform: &v1.Platform{OS: "linux", Architecture: runtime.GOARCH}}})
+	return remote.WriteIndex(r, index)
+}
+
+func TestImages(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("requires root")
+	}
+	kinds := map[string]Kind{"layout": OCILayout, "docker save": OCIArchive, "oci archive": OCIArchive, "compressed": OCIArchive, "registry": Registry}
+	for form, source := range keptImages(t, testImage(t, runtime.GOARCH, testLayers(t))) {
+		t.Run(form, func(t *testing.T) {
+			s, err := Open(source, Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if s.Kind() != kinds[form] {
+				t.Errorf("kind %v", s.Kind())
+			}
+			s.Close()
+			var last Progress
+			root, res, err := unpackSource(t, source, Options{Progress: func(p Progress) { last = p }})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := list(t, root); got != wantTree {
+				t.Errorf("got  %s\nwant %s", got, wantTree)
+			}
+			if res.Config == nil || res.Config.User != "app" || fmt.Sprint(res.Config.Cmd, res.Config.Env) != "[/bin/app] [A=b]" {
+				t.Errorf("config %+v", res.Config)
+			}
+			if last.Total == 0 || last.Done != last.Total {
+				t.Errorf("progress ends at %d of %d", last.Done, last.Total)
+			}
+			if _, _, err := unpackSource(t, source, Options{Platform: "linux/mips"}); !errors.Is(err, ErrPlatform) {
+				t.Errorf("foreign platform: %v", err)
+			}
+		})
+	}
+}
+
+func TestHostileLayers(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("requires root")
+	}
+	for _, c := range []struct {
+		name    string
+		members []member
+		want    error
+	}{
+		{"whiteout dotdot", []member{reg("a/../../.wh.outside", "")}, ErrEscape},
+		{"whiteout of dotdot", []member{reg("etc/.wh...", "")}, ErrEscape},
+		{"whiteout of dot", []member{reg("etc/.wh..", "")}, ErrEscape},
+		{"whiteout of nothing", []member{reg("etc/.wh.", "")}, ErrEscape},
+		{"whiteout through link", []member{sym("l", "../../outside"), reg("l/.wh.secret", "")}, nil},
+		{"opaque through link", []member{sym("l", "../../../../outside"), reg("l/.wh..wh..opq", "")}, nil},
+		{"file through link", []member{dir("etc"), sym("l", "/etc"), reg("l/x", "x")}, nil},
+		{"escape through link", []member{sym("l", "../../outside"), reg("l/secret", "x")}, ErrEscape},
+		{"opaque root", []member{reg(".wh..wh..opq", "")}, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			img := testImage(t, runtime.GOARCH, [][]byte{archive(t, reg("base", "x")), archive(t, c.members...)})
+			folder := filepath.Join(t.TempDir(), "layout")
+			path, err := layout.Write(folder, empty.Index)
+			if err == nil {
+				err = path.AppendImage(img)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, _, err := unpackSource(t, folder, Options{}); !errors.Is(err, c.want) {
+				t.Errorf("error %v, want %v", err, c.want)
+			}
+		})
+	}
+}
+
+// TestDamagedImages spoils each file of a layout in turn.
+func TestDamagedImages(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("requires root")
+	}
+	folder := keptImages(t, testImage(t, runtime.GOARCH, testLayers(t)))["layout"]
+	blobs, err := filepath.Glob(filepath.Join(folder, "blobs", "sha256", "*"))
+	if err != nil || len(blobs) != 5 {
+		t.Fatalf("%d blobs, %v", len(blobs), err)
+	}
+	for _, blob := range blobs {
+		good, err := os.ReadFile(blob)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, spoil := range map[string]func() error{
+			"flipped": func() error { return os.WriteFile(blob, flip(good, len(good)/2), 0o600) },
+			"short":   func() error { return os.WriteFile(blob, good[:len(good)-3], 0o600) },
+			"longer":  func() error { return os.WriteFile(blob, append(slices.Clone(good), ' '), 0o600) },
+			"missing": func() error { return os.Remove(blob) },
+			"fifo":    func() error { return errors.Join(os.Remove(blob), mkfifo(blob)) },
+			"link out": func() error {
+				return errors.Join(os.Remove(blob), os.Symlink("/etc/passwd", blob))
+			},
+		} {
+			if err := spoil(); err != nil {
+				t.Fatal(err)
+			}
+			if _, _, err := unpackSource(t, folder, Options{}); err == nil {
+				t.Errorf("%s %s: it was taken", filepath.Base(blob)[:8], name)
+			}
+			os.Remove(blob)
+			if err := os.WriteFile(blob, good, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if _, _, err := unpackSource(t, folder, Options{}); err != nil {
+		t.Errorf("mended: %v", err)
+	}
+}
