@@ -45,7 +45,7 @@ make_modules() {
 # in_root TREE DIR COMMAND...: run a command of the root TREE in /mnt, which is
 # DIR; the root itself cannot be written to.
 in_root() {
-	local tree=$1 dir=$2
+	local tree=$1 dir; dir=$(realpath "$2")
 	shift 2
 	# shellcheck disable=SC2016 # for the inner shell
 	unshare -m sh -ec '
