@@ -245,7 +245,7 @@ func (in *install) settle(context.Context) error {
 	if err := os.Chmod(in.root(), 0o755); err != nil {
 		return subject(in.root(), bareErr(err))
 	}
-	return nil
+	return giveZonename(in.root())
 }
 
 // post runs the brand's command for a zone that is installed. If that fails the
