@@ -40,11 +40,11 @@ install: build ## the commands, the pages and the module's source, under DESTDIR
 	install -m 755 bin/zonecfg bin/zoneadm bin/zlogin bin/delegns $(DESTDIR)$(PREFIX)/sbin
 	install -m 755 bin/zonename $(DESTDIR)$(PREFIX)/bin
 	install -m 755 bin/zoneadmd cmd/zoneadm/units/zones-service $(DESTDIR)$(PREFIX)/lib/zones
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system cmd/zoneadm/units/zones.service cmd/zoneadm/units/zones.target
+	@# Under this name zoneadm is the service for administrators of zones.
+	ln -sf ../../sbin/zoneadm $(DESTDIR)$(PREFIX)/lib/zones/zones-admin
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system $(wildcard cmd/zoneadm/units/zones*.*)
 	@# A system whose /bin is not /usr/bin; clients call /bin/zonename.
 	[ -L $(DESTDIR)/bin ] || [ ! -d $(DESTDIR)/bin ] || ln -sf ../usr/bin/zonename $(DESTDIR)/bin/zonename
-	install -m 755 cmd/zoneadm/units/zones-service $(DESTDIR)$(PREFIX)/lib/zones
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system cmd/zoneadm/units/zones.service cmd/zoneadm/units/zones.target
 	for brand in internal/brand/definitions/*.xml; do \
 		install -D -m 644 $$brand $(DESTDIR)$(PREFIX)/lib/brand/$$(basename $$brand .xml)/config.xml || exit; done
 	@# An administrator may have changed the templates; those are his.

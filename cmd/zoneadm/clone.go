@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 	"errors"
-	"os"
 
 	"zones/internal/cli"
 	"zones/internal/lifecycle"
@@ -34,7 +33,7 @@ func clone(ctx context.Context, e *env, v *verb, args []string) error {
 		return err
 	}
 	source := zone.Name(rest[0])
-	how.Denied = os.Getuid() != 0 && !e.zones.Authorized(source, e.user, "clonefrom")
+	how.Denied = e.caller != 0 && !e.zones.Authorized(source, e.user, "clonefrom")
 	bar := cli.NewBar(e.say.Err)
 	defer bar.Done()
 	how.Progress = bar.Set

@@ -28,6 +28,10 @@ func (e *env) finish(err error) int {
 		}
 		return bad.status
 	}
+	var done *forwarded
+	if errors.As(err, &done) {
+		return done.status
+	}
 	var refused *zone.StateError
 	if errors.As(err, &refused) {
 		return e.refused(refused)

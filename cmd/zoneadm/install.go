@@ -32,6 +32,9 @@ func install(ctx context.Context, e *env, v *verb, args []string) error {
 	if _, err := e.sanity(zone.Install); err != nil {
 		return err
 	}
+	if err := e.readable(&src); err != nil {
+		return err
+	}
 	bar := cli.NewBar(e.say.Err)
 	defer bar.Done()
 	src.Progress = bar.Set
@@ -79,4 +82,32 @@ func (e *env) installSource(v *verb, args []string) (src lifecycle.Source, err e
 	}
 	src.Overlays, src.Args = rest, args
 	return src, nil
+}
+
+// readable keeps a caller other than root from having files of the host
+// copied into the zone that he could not read himself: an archive is opened
+// with his rights, and what cannot be is root's alone.
+func (e *env) readable(src *lifecycle.Source) error {
+	if e.caller == 0 {
+		return nil
+	}
+	switch src.Letter {
+	case 0, 'r':
+	case 'a':
+		f, err := cli.OpenAs(e.caller, src.Name)
+		if err != nil {
+			return &lifecycle.Failure{Form: lifecycle.Subject, Subject: src.Name, Err: err}
+		}
+		src.File = f
+	case 'i':
+		if !strings.HasPrefix(src.Name, "docker:") {
+			return refuse("only root may install from '%s': use docker:IMAGE", src.Name)
+		}
+	default:
+		return refuse("only root may install from '%s': use an archive, an image of a registry or a release", src.Name)
+	}
+	if len(src.Overlays) > 0 {
+		return refuse("only root may install from several sources")
+	}
+	return nil
 }

@@ -24,6 +24,9 @@ func run() int {
 	_ = os.Chdir("/")
 	syscall.Umask(0o022)
 	say := &cli.Speaker{Program: cli.ProgramName(os.Args[0]), Out: os.Stdout, Err: os.Stderr}
-	e := &env{say: say, in: os.Stdin}
+	if say.Program == deputyName {
+		return serve(ctx, say)
+	}
+	e := &env{say: say, in: os.Stdin, ctx: ctx, args: os.Args[1:], caller: cli.Caller()}
 	return e.main(ctx, os.Args[1:])
 }

@@ -4,7 +4,6 @@ package main
 
 import (
 	"fmt"
-	"os"
 
 	"zones/internal/cli"
 	"zones/internal/lifecycle"
@@ -22,6 +21,9 @@ func (e *env) sanity(v zone.Verb) (zone.State, error) {
 		return 0, refuse("must be in the global zone to %v a zone.", v)
 	}
 	if !cli.Privileged() {
+		if err := e.forward(); err != nil {
+			return 0, err
+		}
 		return 0, refuse("only a privileged user may %v a zone.", v)
 	}
 	if e.zone == "" {
@@ -65,13 +67,4 @@ func (e *env) here(action string) error {
 
 func refuse(format string, args ...any) error {
 	return lifecycle.About(fmt.Sprintf(format, args...))
-}
-
-// authorized checks what the administrator of the zone allowed the caller, who
-// is the real user; root has every authorization.
-func (e *env) authorized(v zone.Verb) error {
-	if os.Getuid() == 0 || e.zones.Authorized(e.zone, e.user, "manage") {
-		return nil
-	}
-	return refuse("User %s is not authorized to %v this zone.", e.user, v)
 }

@@ -17,12 +17,15 @@ import (
 
 // env is what one run of zoneadm works with.
 type env struct {
-	say   *cli.Speaker
-	in    *os.File
-	user  string             // name of the caller's account
-	root  string             // alternate root, "" for the running system
-	zone  zone.Name          // the selected zone, "" for none
-	zones *lifecycle.Manager // the zones of root
+	say    *cli.Speaker
+	in     *os.File
+	ctx    context.Context
+	args   []string           // the command line as it was typed
+	caller int                // user id of whoever asks for it
+	user   string             // name of the caller's account
+	root   string             // alternate root, "" for the running system
+	zone   zone.Name          // the selected zone, "" for none
+	zones  *lifecycle.Manager // the zones of root
 }
 
 // globals are the options before the subcommand.
@@ -32,7 +35,7 @@ type globals struct{ zone, uuid string }
 // user sees, and carries the subcommand out.
 func (e *env) main(ctx context.Context, args []string) int {
 	var err error
-	if e.user, err = userName(); err != nil {
+	if e.user, err = userName(e.caller); err != nil {
 		e.say.About("could not get user name.")
 		return cli.ExitError
 	}
@@ -124,9 +127,9 @@ func (e *env) selectZone(g globals) error {
 	return nil
 }
 
-// userName is the name of the real user.
-func userName() (string, error) {
-	u, err := user.LookupId(strconv.Itoa(os.Getuid()))
+// userName is the name of a user.
+func userName(uid int) (string, error) {
+	u, err := user.LookupId(strconv.Itoa(uid))
 	if err != nil {
 		return "", err
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"path"
 
 	"golang.org/x/sys/unix"
 )
@@ -13,6 +14,9 @@ import (
 // zonename is the one program of ours that a zone finds inside: it links to
 // nothing, so that it runs in any root.
 const zonename = "/usr/bin/zonename"
+
+// zonenameFile is its name in a folder.
+var zonenameFile = path.Base(zonename)
 
 // giveZonename puts zonename into a root that has none. The root is not to be
 // trusted: the folder is looked up without leaving it, and only a new file is
@@ -40,7 +44,7 @@ func giveZonename(root string) error {
 		return nil
 	}
 	defer unix.Close(bin)
-	fd, err := unix.Openat(bin, "zonename", unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o755)
+	fd, err := unix.Openat(bin, zonenameFile, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o755)
 	if errors.Is(err, unix.EEXIST) {
 		return nil
 	}
@@ -50,7 +54,7 @@ func giveZonename(root string) error {
 	to := os.NewFile(uintptr(fd), zonename)
 	_, err = io.Copy(to, from)
 	if err = errors.Join(err, to.Close()); err != nil {
-		_ = unix.Unlinkat(bin, "zonename", 0)
+		_ = unix.Unlinkat(bin, zonenameFile, 0)
 		return subject(root+zonename, bareErr(err))
 	}
 	return nil

@@ -26,6 +26,7 @@ type Source struct {
 	// Name is a path, a snapshot, an image or a release; empty for a root that
 	// is there already, or else the release of the host.
 	Name     string
+	File     *os.File // Name as it was opened for the caller; nil: open it
 	Overlays []string // further sources, unpacked over the first
 	Packages []string // added to a release
 	Mirror   string   // of a release; empty for the host's own
@@ -135,7 +136,11 @@ func (in *install) open(context.Context) error {
 		if opts.Only = kinds; len(kinds) == 1 {
 			opts.Kind = kinds[0]
 		}
-		s, err := image.Open(name, opts)
+		path := name
+		if i == 0 && in.src.File != nil {
+			path = fmt.Sprintf("/proc/self/fd/%d", in.src.File.Fd())
+		}
+		s, err := image.Open(path, opts)
 		if err != nil {
 			return sourceError(name, err)
 		}

@@ -47,9 +47,21 @@ func (o *operation) notice(last bool, format string, args ...any) {
 	o.server.post(func() { o.server.notice(last, format, args...) })
 }
 
-// lines are the single errors of a joined one, a line each.
+// lines are the single errors of a joined one, a line each. A system error at
+// the end is worded as the C library does, which programs know.
 func lines(err error) []string {
-	return strings.Split(fmt.Sprint(err), "\n")
+	all := strings.Split(fmt.Sprint(err), "\n")
+	var number syscall.Errno
+	if !errors.As(err, &number) {
+		return all
+	}
+	text := number.Error()
+	for i, line := range all {
+		if before, ok := strings.CutSuffix(line, text); ok {
+			all[i] = before + strings.ToUpper(text[:1]) + text[1:]
+		}
+	}
+	return all
 }
 
 func invalid(op control.Op, state zone.State) error {

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package deputy lets a process of root carry out commands for other users:
+// they send the words and their standard streams over a socket, and the kernel
+// says who they are. Which command of whom is carried out is for the one who
+// serves to decide; the package knows no zone.
+package deputy
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Socket is where the deputy listens.
+const Socket = "/run/zones-admin.sock"
+
+var (
+	// ErrAbsent says that nobody serves.
+	ErrAbsent = errors.New("no service carries out commands for other users")
+	// ErrRefused says that the caller may have nothing carried out.
+	ErrRefused = errors.New("permission denied")
+)
+
+// Request is what a user asks for.
+type Request struct {
+	Program string   // base name of the command
+	Args    []string // without the command's own name
+	UID     uint32   // of the caller, by the kernel's word
+	GID     uint32
+	Streams [3]*os.File
+}
+
+// answer is the end of a request.
+type answer struct {
+	Refused bool
+	Status  int
+}
+
+// maxRequest bounds the words of a request in bytes.
+const maxRequest = 64 << 10
+
+// patience is how long a caller may take to say what it wants.
+const patience = 5 * time.Second
+
+// Ask has a command carried out by root and returns its exit status. When the
+// context ends, the command is interrupted.
+func Ask(ctx context.Context, program string, args []string, streams [3]*os.File) (status int, err error) {
+	conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: Socket, Net: "unix"})
+	if err != nil {
+		return 0, ErrAbsent
+	}
+	defer conn.Close()
+	data, err := json.Marshal(Request{Program: program, Args: args})
+	if err != nil {
+		return 0, err
+	}
+	fds := []int{int(streams[0].Fd()), int(streams[1].Fd()), int(streams[2].Fd())}
+	if _, _, err := conn.WriteMsgUnix(data, unix.UnixRights(fds...), nil); err != nil {
+		return 0, fmt.Errorf("ask %s: %w", Socket, err)
+	}
+	if err := conn.CloseWrite(); err != nil {
+		return 0, fmt.Errorf("ask %s: %w", Socket, err)
+	}
+	// The end of the connection tells the other side to interrupt.
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	defer stop()
+	var a answer
+	if err := json.NewDecoder(io.LimitReader(conn, maxRequest)).Decode(&a); err != nil {
+		if ctx.Err() != nil {
+			return 0, ctx.Err()
+		}
+		return 0, fmt.Errorf("ask %s: %w", Socket, err)
+	}
+	if a.Refused {
+		return 0, ErrRefused
+	}
+	return a.Status, nil
+}
+
+// MarshalJSON leaves out what the caller cannot say of itself.
+func (r Request) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		Program string
+		Args    []string
+	}{r.Program, r.Args})
+}
+
+// receive reads one request and who sent it.
+func receive(conn *net.UnixConn) (*Request, error) {
+	if err := conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		return nil, err
+	}
+	data, oob := make([]byte, maxRequest), make([]byte, unix.CmsgSpace(16*4))
+	n, oobn, _, _, err := conn.ReadMsgUnix(data, oob)
+	if err != nil {
+		return nil, err
+	}
+	fds, err := rights(oob[:oobn])
+	if err != nil {
+		return nil, err
+	}
+	r := &Request{}
+	for i, fd := range fds {
+		unix.CloseOnExec(fd)
+		if i < len(r.Streams) {
+			r.Streams[i] = os.NewFile(uintptr(fd), "stream")
+		} else {
+			unix.Close(fd)
+		}
+	}
+	if err := r.read(conn, data[:n], len(fds)); err != nil {
+		r.close()
+		return nil, err
+	}
+	return r, conn.SetReadDeadline(time.Time{})
+}
+
+// read takes the words, of which a stream socket may give a part only, and the
+// caller.
+func (r *Request) read(conn *net.UnixConn, head []byte, streams int) error {
+	if streams != len(r.Streams) {
+		return errors.New("three streams are wanted")
+	}
+	rest, err := io.ReadAll(io.LimitReader(conn, maxRequest))
+	if err != nil {
+		return err
+	}
+	var words struct {
+		Program string
+		Args    []string
+	}
+	if err := json.Unmarshal(append(head, rest...), &words); err != nil {
+		return err
+	}
+	r.Program, r.Args = words.Program, words.Args
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var cred *unix.Ucred
+	if err2 := raw.Control(func(fd uintptr) {
+		cred, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
+	}); err2 != nil || err != nil {
+		return errors.Join(err, err2)
+	}
+	r.UID, r.GID = cred.Uid, cred.Gid
+	return nil
+}
+
+func (r *Request) close() {
+	for _, f := range r.Streams {
+		if f != nil {
+			_ = f.Close()
+		}
+	}
+}
+
+func rights(oob []byte) ([]int, error) {
+	messages, err := syscall.ParseSocketControlMessage(oob)
+	if err != nil {
+		return nil, err
+	}
+	var fds []int
+	for i := range messages {
+		got, err := syscall.ParseUnixRights(&messages[i])
+		if err == nil {
+			fds = append(fds, got...)
+		}
+	}
+	return fds, nil
+}

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package deputy
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net"
+	"os"
+	"os/exec"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// atOnce bounds the commands that are carried out side by side.
+const atOnce = 64
+
+// A Decider says how a request is carried out: as a command whose streams Serve
+// sets, or not at all when it is nil.
+type Decider func(*Request) *exec.Cmd
+
+// Listen makes the socket, which everybody may connect to.
+func Listen() (*net.UnixListener, error) {
+	_ = os.Remove(Socket)
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: Socket, Net: "unix"})
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Chmod(Socket, 0o666); err != nil {
+		_ = l.Close()
+		return nil, err
+	}
+	return l, nil
+}
+
+// Inherited is the socket that a service manager passes as descriptor 3, as
+// sd_listen_fds(3) says; nil when there is none.
+func Inherited() (*net.UnixListener, error) {
+	if os.Getenv("LISTEN_FDS") != "1" {
+		return nil, nil
+	}
+	f := os.NewFile(3, "socket")
+	defer f.Close()
+	l, err := net.FileListener(f)
+	if err != nil {
+		return nil, err
+	}
+	u, ok := l.(*net.UnixListener)
+	if !ok {
+		return nil, errors.New("the socket passed is not a local one")
+	}
+	return u, nil
+}
+
+// Serve carries requests out until the context ends, or until nobody has asked
+// for anything during idle (0: for ever).
+func Serve(ctx context.Context, l *net.UnixListener, idle time.Duration, decide Decider) error {
+	var busy sync.WaitGroup
+	defer busy.Wait()
+	room := make(chan struct{}, atOnce)
+	stop := context.AfterFunc(ctx, func() { _ = l.Close() })
+	defer stop()
+	for {
+		if idle > 0 {
+			_ = l.SetDeadline(time.Now().Add(idle))
+		}
+		conn, err := l.AcceptUnix()
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			if len(room) > 0 {
+				continue
+			}
+			return nil
+		}
+		if err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			return err
+		}
+		room <- struct{}{}
+		busy.Add(1)
+		go func() {
+			defer func() { _ = conn.Close(); <-room; busy.Done() }()
+			serve(ctx, conn, decide)
+		}()
+	}
+}
+
+func serve(ctx context.Context, conn *net.UnixConn, decide Decider) {
+	r, err := receive(conn)
+	if err != nil {
+		return
+	}
+	defer r.close()
+	reply := func(a answer) { _ = json.NewEncoder(conn).Encode(a) }
+	cmd := decide(r)
+	if cmd == nil {
+		reply(answer{Refused: true})
+		return
+	}
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = r.Streams[0], r.Streams[1], r.Streams[2]
+	// Signals of this service's terminal are not for the command.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := cmd.Start(); err != nil {
+		reply(answer{Status: 1})
+		return
+	}
+	done := make(chan struct{})
+	go interrupt(ctx, conn, cmd.Process, done)
+	err = cmd.Wait()
+	close(done)
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
+		reply(answer{})
+	case errors.As(err, &exit) && exit.ExitCode() >= 0:
+		reply(answer{Status: exit.ExitCode()})
+	default:
+		reply(answer{Status: 1})
+	}
+}
+
+// interrupt passes the caller's end on to the command: a caller that still
+// waits has the connection open, and sends nothing more.
+func interrupt(ctx context.Context, conn *net.UnixConn, p *os.Process, done <-chan struct{}) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return
+	}
+	for {
+		gone := false
+		_ = raw.Control(func(fd uintptr) {
+			poll := []unix.PollFd{{Fd: int32(fd)}} // an end on both sides is told unasked
+			n, err := unix.Poll(poll, 0)
+			gone = err == nil && n > 0 && poll[0].Revents&(unix.POLLHUP|unix.POLLERR) != 0
+		})
+		if gone || ctx.Err() != nil {
+			_ = p.Signal(syscall.SIGINT)
+			return
+		}
+		select {
+		case <-done:
+			return
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+}
