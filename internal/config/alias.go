@@ -10,10 +10,8 @@ import (
 
 // Rctl finds the resource control of a name, nil when there is none.
 func (c *Config) Rctl(name string) *Resource {
-	for _, r := range c.resources {
-		if r.Type == schema.RctlResource && r.Text(schema.RctlName.Property) == name {
-			return r
-		}
+	for _, r := range c.Find(schema.RctlName.Property, name) {
+		return r
 	}
 	return nil
 }
@@ -22,10 +20,7 @@ func (c *Config) Rctl(name string) *Resource {
 // of its name with one value of the alias's privilege and action; there may be
 // one which is not of that shape, and then it is taken.
 func (c *Config) alias(p *schema.Property) (text string, shown, taken bool) {
-	for _, r := range c.resources {
-		if r.Type != schema.RctlResource || r.Text(schema.RctlName.Property) != p.Alias.Rctl {
-			continue
-		}
+	for _, r := range c.Find(schema.RctlName.Property, p.Alias.Rctl) {
 		limits, _, err := schema.RctlValue.Read(r)
 		if taken || err != nil || len(limits) != 1 || limits[0].Action != p.Alias.Action {
 			return "", false, true

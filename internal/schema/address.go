@@ -90,6 +90,9 @@ func ParseAddress(s string) (Address, error) {
 		}
 		return a, nil
 	}
+	if strings.Contains(host, ":") {
+		return a, &AddressError{BadHost, host}
+	}
 	if slash && a.Bits > 32 {
 		return a, &AddressError{BadPrefix4, s}
 	}

@@ -7,11 +7,11 @@ import "strings"
 // File systems that the zone finds mounted.
 var (
 	FSDir = required("dir", absPath, "Where in the zone the file system is mounted.",
-		attr("directory"), at(AtEnd), matches, saysOf("dir %s is not an absolute path."))
+		attr("directory"), at(AtEnd), matches, saysPath)
 	FSSpecial = required("special", text, "What is mounted: a folder of the host, a device or a dataset.",
 		limit(1023), from(Paths), matches)
 	FSRaw = optional("raw", absPath, "The raw device that is checked before the mount.",
-		at(AtEnd), canClear, selects, saysOf("raw %s is not an absolute path."))
+		at(AtEnd), canClear, selects, saysPath)
 	FSType    = required("type", fsType, "The type of the file system.", matches, saysOf("\"%s\" is not a valid type."))
 	FSOptions = list("options", fsOption, "fsoption", "name", "Mount options, in order.")
 )

@@ -190,12 +190,15 @@ func count(low, high uint64) Kind[uint64] {
 	}
 }
 
-// absPath is a path from the root.
+// absPath is a path from the root that does not lead upwards.
 var absPath = Kind[string]{
 	Meta: "PATH", Allowed: "an absolute path", Max: 1023, Source: Paths,
 	parse: func(s string) (string, error) {
 		if !strings.HasPrefix(s, "/") || strings.ContainsRune(s, 0) {
 			return "", ErrInvalid
+		}
+		if leadsUp(s) {
+			return "", ErrRange
 		}
 		return s, nil
 	},
@@ -210,13 +213,24 @@ var zonePath = Kind[string]{
 		if !strings.HasPrefix(s, "/") {
 			return "", ErrInvalid
 		}
-		if s = CleanSlashes(s); s == "/" {
+		if s = CleanSlashes(s); s == "/" || leadsUp(s) {
 			return "", ErrRange
 		}
 		return s, nil
 	},
 	normal: CleanSlashes,
 	sample: func(r *Rand) string { return "/zones/" + sampleWord(r) },
+}
+
+func leadsUp(path string) bool { return slices.Contains(strings.Split(path, "/"), "..") }
+
+func saysPath(p *Property) {
+	p.says = func(_, prop, text string, err error) string {
+		if errors.Is(err, ErrRange) {
+			return prop + " " + text + " must not contain '..'."
+		}
+		return prop + " " + text + " is not an absolute path."
+	}
 }
 
 // CleanSlashes collapses repeated slashes and drops a trailing one. Unlike

@@ -12,7 +12,10 @@
 //	path, ok := schema.ZonePath.Of(cfg)
 package schema
 
-import "slices"
+import (
+	"slices"
+	"sync"
+)
 
 // An Item is one element of a value: one text for plain kinds, one text for
 // each field, in the order of [Property.Fields], for composite ones.
@@ -296,18 +299,17 @@ var Resources = []*Resource{
 
 // Keyword reports whether a word is the name of a property or of a field of a
 // composite value: only such words may stand before "=" in the language.
-func Keyword(word string) bool {
+func Keyword(word string) bool { return keywords()[word] }
+
+var keywords = sync.OnceValue(func() map[string]bool {
+	words := map[string]bool{}
 	for _, r := range append([]*Resource{Global}, Resources...) {
 		for _, p := range r.Props {
-			if p.Name == word {
-				return true
-			}
+			words[p.Name] = true
 			for _, f := range p.Fields {
-				if f.Name == word {
-					return true
-				}
+				words[f.Name] = true
 			}
 		}
 	}
-	return false
-}
+	return words
+})

@@ -13,7 +13,7 @@ const suffixes = "KMGT"
 
 // ParseSize reads a size: an optional decimal number, blanks, and an optional
 // suffix K, M, G or T in either case, powers of 1024. No number at all counts
-// as 0; a fraction of a byte is dropped.
+// as 0; a fraction of a byte is dropped. What 64 bits cannot hold is no size.
 func ParseSize(s string) (uint64, error) {
 	s = strings.TrimLeft(s, " \t")
 	end := 0
@@ -37,7 +37,7 @@ func ParseSize(s string) (uint64, error) {
 	}
 	if n, err := strconv.ParseUint(number, 10, 64); err == nil {
 		if n > math.MaxUint64>>shift {
-			return 0, ErrRange
+			return 0, ErrNumber
 		}
 		return n << shift, nil
 	}
@@ -48,7 +48,7 @@ func ParseSize(s string) (uint64, error) {
 	f.Mul(f, new(big.Rat).SetInt(new(big.Int).Lsh(big.NewInt(1), shift)))
 	n := new(big.Int).Quo(f.Num(), f.Denom())
 	if !n.IsUint64() {
-		return 0, ErrRange
+		return 0, ErrNumber
 	}
 	return n.Uint64(), nil
 }

@@ -56,9 +56,11 @@ func (s *Session) open(t *schema.Resource) {
 func (s *Session) conflict(t *schema.Resource) string {
 	exists := func(t *schema.Resource) string { return "The " + t.Name + " resource already exists." }
 	has := func(t *schema.Resource) bool { return s.doc.First(t) != nil }
+	if !t.Single {
+		return ""
+	}
 	dedicated := schema.DedicatedCPUResource
-	cap := schema.CappedCPUNCPUs.Property
-	taken, shown := s.doc.AliasTaken(cap)
+	taken, shown := s.doc.AliasTaken(schema.CappedCPUNCPUs.Property)
 	switch {
 	case t == dedicated && has(dedicated):
 		return exists(dedicated)
