@@ -77,13 +77,19 @@ func delegate(ctx context.Context, m *Machine) error {
 	if err := m.NS.Attach(userns); err != nil {
 		return err
 	}
+	base := int(m.Record.UIDBase)
+	return within(ctx, func() error { return m.grant(ctx, base) })
+}
+
+// grant hands the datasets over, each after it has been made fit for it.
+func (m *Machine) grant(ctx context.Context, base int) error {
 	for _, name := range m.Spec.Datasets {
 		if err := m.setZoned(ctx, name); err != nil {
 			return err
 		}
 		// A dataset fresh from the host is its root's; the zone's could not
 		// make a file in it.
-		if err := mount.Own("zfs", name, int(m.Record.UIDBase), "zfsutil"); err != nil {
+		if err := mount.Own("zfs", name, base, "zfsutil"); err != nil {
 			return fmt.Errorf("cannot delegate ZFS dataset '%s': %w", name, err)
 		}
 	}
@@ -93,6 +99,19 @@ func delegate(ctx context.Context, m *Machine) error {
 		}
 	}
 	return nil
+}
+
+// within runs f and gives up on it when ctx ends: a call to a pool that is
+// suspended does not come back, and no signal ends it.
+func within(ctx context.Context, f func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- f() }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("cannot delegate ZFS datasets: the pool does not answer: %w", ctx.Err())
+	}
 }
 
 // setZoned sees to it that the property is set on the dataset itself: the

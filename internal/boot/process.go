@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -213,18 +214,32 @@ func (m *Machine) checkInit(init string) error {
 	fd, err := unix.Openat2(int(root.Fd()), init, &unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC,
 		Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS})
 	if err != nil {
-		return fmt.Errorf("could not stat %s: %w", where, err)
+		return &statError{where, err}
 	}
 	defer unix.Close(fd)
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
-		return fmt.Errorf("could not stat %s: %w", where, err)
+		return &statError{where, err}
 	}
 	if st.Mode&unix.S_IFMT != unix.S_IFREG || st.Mode&0o111 == 0 {
 		return fmt.Errorf("%s is not executable", where)
 	}
 	return nil
 }
+
+// statError is a program that cannot be looked at, in the words of illumos:
+// the reason is spelled as strerror(3) does.
+type statError struct {
+	path string
+	err  error
+}
+
+func (e *statError) Error() string {
+	text := fmt.Sprint(e.err)
+	return "could not stat " + e.path + ": " + strings.ToUpper(text[:1]) + text[1:]
+}
+
+func (e *statError) Unwrap() error { return e.err }
 
 func closeFile(f **os.File) {
 	if *f != nil {

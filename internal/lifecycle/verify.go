@@ -93,6 +93,7 @@ func (m *Manager) verify(ctx context.Context, z *subjectZone, verb zone.Verb) er
 	note(m.verifyMounts(ctx, z.cfg))
 	if m.Store.Root() == "" {
 		note(m.verifyControls(z.cfg))
+		note(m.verifyHost(z, verb))
 		note(m.verifyDatasets(ctx, z))
 	}
 	_, err := m.hook(ctx, z, brand.VerifyAdm, verb.String())

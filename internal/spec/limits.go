@@ -55,10 +55,9 @@ func (z *Zone) limits(c *config.Config, _ *brand.Brand, f *Facts) error {
 		z.Limits.IOWeight = min(max(n, 1), maxWeight)
 	}
 	z.ipc(c, f)
-	z.rctls(c)
 	for _, s := range z.Limits.Settings() {
 		if !contains(f.Controllers, s.Controller) {
-			return &Problem{s.File, (&cgroup.ControllerError{Controller: s.Controller, File: s.File}).Error()}
+			return problem(s.File, "%s", (&cgroup.ControllerError{Controller: s.Controller, File: s.File}).Error())
 		}
 	}
 	return nil
@@ -83,7 +82,7 @@ func (z *Zone) cpu(c *config.Config, f *Facts) error {
 	if r := c.First(schema.DedicatedCPUResource); r != nil {
 		want, ok := schema.DedicatedCPUNCPUs.Of(r)
 		if !ok || want.Low > f.CPUs {
-			return &Problem{r.Type.Name, fmt.Sprintf("%d processors are wanted, and this machine has %d", want.Low, f.CPUs)}
+			return problem(r.Type.Name, "%d processors are wanted, and this machine has %d", want.Low, f.CPUs)
 		}
 		n := min(want.High, f.CPUs)
 		// The last ones: the host's own work tends to the first.
@@ -130,23 +129,6 @@ func (z *Zone) ipc(c *config.Config, f *Facts) {
 	if n, ok := schema.MaxSemIDs.Of(c); ok {
 		// Semaphores a set, in all, operations a call: as the kernel begins.
 		set("sem", "32000 1024000000 500 %d", clamp(n))
-	}
-}
-
-// rctls looks at resource controls that are no property's other name.
-func (z *Zone) rctls(c *config.Config) {
-	known := map[string]bool{}
-	for _, r := range append([]*schema.Resource{schema.Global}, schema.Resources...) {
-		for _, p := range r.Props {
-			if p.Alias != nil {
-				known[p.Alias.Rctl] = true
-			}
-		}
-	}
-	for _, r := range c.All(schema.RctlResource) {
-		if name, _ := schema.RctlName.Of(r); !known[name] {
-			z.warn("Ignoring unrecognized rctl '%s'", name)
-		}
 	}
 }
 

@@ -78,7 +78,7 @@ func (z *Zone) privileges(c *config.Config, _ *brand.Brand, f *Facts) error {
 	z.Process.Seccomp = nsexec.SeccompFilter()
 	list, ok, err := schema.LimitPriv.Read(c)
 	if err != nil {
-		return &Problem{schema.LimitPriv.Name, err.Error()}
+		return problem(schema.LimitPriv.Name, "%s", err.Error())
 	}
 	if !ok || len(list) == 0 {
 		z.Process.Caps = usual

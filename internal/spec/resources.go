@@ -74,7 +74,7 @@ func (z *Zone) filesystems(c *config.Config, _ *brand.Brand, _ *Facts) error {
 		e.Options, _ = schema.FSOptions.Of(r)
 		e.Check, _ = schema.FSRaw.Of(r)
 		if contains(refusedTypes, e.Type) || strings.HasPrefix(e.Type, "nfs") {
-			return &Problem{"fs " + e.Target, fmt.Sprintf("type %s is not allowed.", e.Type)}
+			return &Problem{"fs " + e.Target, fmt.Sprintf("type %s is not allowed.", e.Type), true}
 		}
 		switch e.Type {
 		case "lofs":
@@ -115,7 +115,7 @@ func (z *Zone) address(r *config.Resource, f *Facts) error {
 	}
 	text, err := f.cidr(a)
 	if err != nil {
-		return &Problem{"net " + link, err.Error()}
+		return &Problem{"net " + link, err.Error(), true}
 	}
 	addr := network.Address{Link: link, Address: text}
 	if router, ok := schema.NetDefrouter.Of(r); ok {
@@ -135,12 +135,12 @@ func (z *Zone) link(r *config.Resource, f *Facts) error {
 	vlan, hasVLAN := schema.NetVLANID.Of(r)
 	if hasVLAN && vlan != "" {
 		if _, err := fmt.Sscanf(vlan, "%d", &l.VLAN); err != nil || l.VLAN < 1 || l.VLAN > 4094 {
-			return &Problem{"net " + l.Name, fmt.Sprintf("%s %s is not a number from 1 to 4094", schema.NetVLANID.Name, vlan)}
+			return &Problem{"net " + l.Name, fmt.Sprintf("%s %s is not a number from 1 to 4094", schema.NetVLANID.Name, vlan), false}
 		}
 	}
 	switch {
 	case l.Parent == "" && l.VLAN != 0:
-		return &Problem{"net " + l.Name, fmt.Sprintf("%s needs %s: the link it is a VLAN of", schema.NetVLANID.Name, schema.NetGlobalNIC.Name)}
+		return &Problem{"net " + l.Name, fmt.Sprintf("%s needs %s: the link it is a VLAN of", schema.NetVLANID.Name, schema.NetGlobalNIC.Name), false}
 	case l.Parent == "":
 	case l.Parent != network.Auto && f.Bridge != nil && f.Bridge(l.Parent):
 		l.Kind = network.Veth
@@ -153,7 +153,7 @@ func (z *Zone) link(r *config.Resource, f *Facts) error {
 		for _, a := range allowed {
 			text, err := f.cidr(a)
 			if err != nil {
-				return &Problem{"net " + l.Name, err.Error()}
+				return &Problem{"net " + l.Name, err.Error(), true}
 			}
 			l.Addresses = append(l.Addresses, text)
 		}

@@ -81,6 +81,12 @@ func (f *Facts) CgroupOf(name zone.Name) string {
 type Problem struct {
 	Object string // what the administrator wrote
 	Text   string // what is wrong, and what to do
+	// Resource says that Object is a single file system or network link.
+	Resource bool
+}
+
+func problem(object, format string, args ...any) *Problem {
+	return &Problem{Object: object, Text: fmt.Sprintf(format, args...)}
 }
 
 func (p *Problem) Error() string { return p.Object + ": " + p.Text }
@@ -115,11 +121,11 @@ const exclusive = "exclusive"
 func (z *Zone) ids(c *config.Config, _ *brand.Brand, _ *Facts) error {
 	base, ok := schema.IDBase.Of(c)
 	if !ok {
-		return &Problem{schema.IDBase.Name, "the zone has no range of ids: install or attach it, or set one"}
+		return problem(schema.IDBase.Name, "the zone has no range of ids: install or attach it, or set one")
 	}
 	size, _ := schema.IDSize.Of(c)
 	if base+size > 1<<32-1 {
-		return &Problem{schema.IDBase.Name, "the range of ids goes beyond the last one"}
+		return problem(schema.IDBase.Name, "the range of ids goes beyond the last one")
 	}
 	z.IDBase, z.IDSize = uint32(base), uint32(size)
 	return nil

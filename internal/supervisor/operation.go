@@ -139,12 +139,21 @@ func (s *server) readyUp(ctx context.Context, o *operation) error {
 	if file := os.Getenv(control.TraceEnv); file != "" {
 		m.Done = func(step string, took time.Duration) { trace(file, step, took) }
 	}
+	if err := s.hook(ctx, o, brand.PreStateChange, z.Brand, z.Zonepath, zone.Installed, hookReady); err != nil {
+		return err
+	}
 	if err := s.snapshot(); err != nil {
 		return fmt.Errorf("unable to create snapshot: %w", err)
 	}
-	if err := m.Ready(ctx); err != nil {
+	err = m.Ready(ctx)
+	if err == nil {
+		if err = s.hook(ctx, o, brand.PostStateChange, z.Brand, z.Zonepath, zone.Ready, hookReady); err != nil {
+			err = errors.Join(err, m.Halt(ctx))
+		}
+	}
+	if err != nil {
 		s.dropSnapshot()
-		return err
+		return errors.Join(err, s.hook(ctx, o, brand.PostStateChange, z.Brand, z.Zonepath, zone.Installed, hookHalt))
 	}
 	s.take(m)
 	return nil
@@ -192,8 +201,17 @@ func (s *server) start(ctx context.Context, o *operation, args string) error {
 		text := "WARNING: Ignoring invalid boot arguments: " + strings.Join(odd, " ")
 		s.post(func() { s.relay.Notice(text) })
 	}
-	s.machine.Record.Args = args
-	return s.machine.Start(ctx, a)
+	r := &s.machine.Record
+	r.Args = args
+	for _, h := range []brand.Hook{brand.PreStateChange, brand.Boot} {
+		if err := s.hook(ctx, o, h, r.Brand, r.Zonepath, zone.Ready, hookBoot); err != nil {
+			return err
+		}
+	}
+	if err := s.machine.Start(ctx, a); err != nil {
+		return err
+	}
+	return s.hook(ctx, o, brand.PostStateChange, r.Brand, r.Zonepath, zone.Running, hookBoot)
 }
 
 // halt takes the zone down, whatever it is doing.
@@ -202,12 +220,21 @@ func (s *server) halt(ctx context.Context, o *operation) error {
 	if m == nil {
 		return nil
 	}
+	r := m.Record
+	if err := s.hook(ctx, o, brand.PreStateChange, r.Brand, r.Zonepath, s.state(), hookHalt); err != nil {
+		return err
+	}
 	s.drop(m)
 	if err := m.Halt(ctx); err != nil {
 		s.post(func() { s.machine = m })
 		return errors.Join(err, errors.New("unable to destroy zone"))
 	}
 	s.dropSnapshot()
+	for _, h := range []brand.Hook{brand.Halt, brand.PostStateChange} {
+		if err := s.hook(ctx, o, h, r.Brand, r.Zonepath, zone.Installed, hookHalt); err != nil {
+			o.say("%v", err)
+		}
+	}
 	if o.request == nil || o.request.Op != control.OpReboot {
 		o.notice(true, "Zone halted")
 	}

@@ -41,19 +41,22 @@ func (s *server) plan() (*spec.Zone, map[string]zone.Name, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := s.checkRoot(z.Tree.Root); err != nil {
+	if err := s.checkOthers(z); err != nil {
+		return nil, nil, err
+	}
+	if err := checkMounts(z.Tree.Root); err != nil {
 		return nil, nil, err
 	}
 	return z, s.roots(), nil
 }
 
-// checkRoot refuses a root that another zone is in, or that something of the
-// host is mounted in.
-func (s *server) checkRoot(root string) error {
+// checkOthers refuses a root, or ids, that another zone has now.
+func (s *server) checkOthers(z *spec.Zone) error {
 	names, err := control.Active()
 	if err != nil {
 		return err
 	}
+	root, first, last := z.Tree.Root, uint64(z.IDBase), uint64(z.IDBase)+uint64(z.IDSize)
 	for _, other := range names {
 		if other == s.name {
 			continue
@@ -65,7 +68,15 @@ func (s *server) checkRoot(root string) error {
 		if r.Root == root || strings.HasPrefix(r.Root, root+"/") || strings.HasPrefix(root, r.Root+"/") {
 			return fmt.Errorf("zone root %s already in use by zone %s", root, other)
 		}
+		if base := uint64(r.UIDBase); first < base+uint64(r.UIDCount) && base < last {
+			return fmt.Errorf("the ids from %d are in use by zone %s: set another %s", first, other, schema.IDBase.Name)
+		}
 	}
+	return nil
+}
+
+// checkMounts refuses a root in which something of the host is mounted.
+func checkMounts(root string) error {
 	mounts, err := hostMounts()
 	if err != nil {
 		return err
