@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 
-	"zones/internal/cli"
 	"zones/internal/lifecycle"
 	"zones/internal/zone"
 )
@@ -24,7 +23,7 @@ func move(ctx context.Context, e *env, v *verb, args []string) error {
 	if _, err := e.sanity(zone.Move); err != nil {
 		return err
 	}
-	bar := cli.NewBar(e.say.Err)
+	bar := newBar(e.say.Err)
 	defer bar.Done()
 	return e.zones.Move(ctx, e.zone, rest[0], lifecycle.MoveOptions{Progress: bar.Set})
 }

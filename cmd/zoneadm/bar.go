@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package cli
+package main
 
 import (
 	"io"
@@ -12,25 +12,25 @@ import (
 	"golang.org/x/term"
 )
 
-// A Bar shows how far a long piece of work is, with bytes, rate and time left,
+// A bar shows how far a long piece of work is, with bytes, rate and time left,
 // when it is shown to a terminal; elsewhere it is quiet.
-type Bar struct {
+type bar struct {
 	mu  sync.Mutex
 	out io.Writer // nil: quiet
 	bar *progressbar.ProgressBar
 	max int64
 }
 
-// NewBar makes a bar on w. Nothing appears before the first Set.
-func NewBar(w io.Writer) *Bar {
+// newBar makes a bar on w. Nothing appears before the first Set.
+func newBar(w io.Writer) *bar {
 	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		return &Bar{out: w}
+		return &bar{out: w}
 	}
-	return &Bar{}
+	return &bar{}
 }
 
 // Set shows that done of total bytes are dealt with; total is 0 when unknown.
-func (b *Bar) Set(done, total int64) {
+func (b *bar) Set(done, total int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.out == nil {
@@ -49,7 +49,7 @@ func (b *Bar) Set(done, total int64) {
 }
 
 // Done takes the bar off the terminal.
-func (b *Bar) Done() {
+func (b *bar) Done() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.bar != nil {
