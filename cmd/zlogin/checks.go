@@ -42,7 +42,10 @@ func (o *options) check() (*target, error) {
 		return nil, fmt.Errorf("cannot login to a zone which is '%s'", t.state)
 	}
 	if os.Geteuid() != 0 {
-		return nil, errors.New("You lack sufficient privilege to run this command (all privs required)")
+		return nil, errUnprivileged
+	}
+	if err := o.admit(t); err != nil {
+		return nil, err
 	}
 	if o.mode != console && t.state != zone.Running && t.state != zone.Mounted {
 		return nil, fmt.Errorf("login allowed only to running zones (%s is '%s').", t.name, t.state)

@@ -25,6 +25,12 @@ func run(ctx context.Context, args []string, say *cli.Speaker) int {
 		return misused(say, err)
 	}
 	t, err := o.check()
+	if errors.Is(err, errUnprivileged) && os.Geteuid() != 0 {
+		var status int
+		if status, err = forward(ctx, args); err == nil {
+			return status
+		}
+	}
 	if err != nil {
 		say.About(err.Error())
 		return cli.ExitError
