@@ -38,7 +38,7 @@ func (m *Manager) Attach(ctx context.Context, name zone.Name, verb zone.Verb, fo
 			return err
 		}},
 		{"place", func(context.Context) error { return m.attachable(z, verb) }},
-		{"ids", func(ctx context.Context) error { return m.giveIDs(ctx, z) }},
+		{"ids", func(ctx context.Context) error { return m.attachIDs(ctx, z) }},
 		{"manifest", func(context.Context) error { return putManifestAway(z.path(), force) }},
 		{"installed", func(context.Context) error {
 			if _, err := m.Store.SetState(name, zone.Installed); err != nil {

@@ -41,11 +41,15 @@ func (m *Manager) journalFile(name zone.Name) string {
 }
 
 func (m *Manager) writeJournal(name zone.Name, j *journal) error {
-	data, err := json.Marshal(j)
+	return writeNote(m.journalFile(name), j)
+}
+
+// writeNote writes down, whole or not at all, what is under way.
+func writeNote(path string, what any) error {
+	data, err := json.Marshal(what)
 	if err != nil {
 		return err
 	}
-	path := m.journalFile(name)
 	f, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return subject(path, bareErr(err))

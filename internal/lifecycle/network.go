@@ -61,6 +61,9 @@ func checkAddress(text string) error {
 		return errPrefix
 	}
 	host, _, _ := strings.Cut(text, "/")
+	if _, err := netip.ParseAddr(host); err == nil {
+		return errAddress // it is the length that is wrong
+	}
 	found, err := net.LookupIP(host)
 	if err != nil {
 		return errAddress

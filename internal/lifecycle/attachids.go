@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package lifecycle
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"zones/internal/schema"
+	"zones/internal/zone"
+)
+
+// attachIDs gives an attached zone its range of ids. If another zone of this
+// host has its range, it gets a new one, and what its datasets have of the old
+// one is changed. That is written down first, so that it is completed when it
+// was cut off.
+func (m *Manager) attachIDs(ctx context.Context, z *subjectZone) error {
+	s, err := m.readShift(z.name)
+	if err != nil {
+		return err
+	}
+	if s == nil {
+		if s, err = m.takenRange(z); err != nil {
+			return err
+		}
+	}
+	if s == nil {
+		return m.giveIDs(ctx, z)
+	}
+	if s.To == 0 {
+		cfg, gen, err := m.Store.Load(z.name)
+		if err != nil {
+			return subject(string(z.name), Reason(err))
+		}
+		if err := m.writeShift(z.name, s); err != nil {
+			return err
+		}
+		cfg.Zone.Clear(schema.IDBase.Property)
+		if _, err := m.Store.Save(cfg, gen); err != nil {
+			return named("could not choose a range of ids", Reason(err))
+		}
+	}
+	if err := m.giveIDs(ctx, z); err != nil {
+		return err
+	}
+	now, _ := rangeOf(z.cfg)
+	s.To = now.base
+	if err := m.writeShift(z.name, s); err != nil {
+		return err
+	}
+	m.Talk.Print(fmt.Sprintf("The ids from %d are those of another zone; changing to those from %d.", s.From, s.To))
+	if err := m.remap(ctx, z, *s); err != nil {
+		return aboutf("%v", err)
+	}
+	return os.Remove(m.shiftFile(z.name))
+}
+
+// takenRange is the shift that a zone needs whose range another zone has; nil
+// when none does. Where to is not known yet.
+func (m *Manager) takenRange(z *subjectZone) (*shift, error) {
+	own, ok := rangeOf(z.cfg)
+	if !ok {
+		return nil, nil
+	}
+	taken, err := m.takenIDs(z.name)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range taken {
+		if own.overlaps(r) {
+			return &shift{From: own.base, Size: own.size}, nil
+		}
+	}
+	return nil, nil
+}
+
+func (m *Manager) shiftFile(name zone.Name) string {
+	return filepath.Join(m.Store.ConfigDir(), string(name)+".ids")
+}
+
+func (m *Manager) readShift(name zone.Name) (*shift, error) {
+	data, err := os.ReadFile(m.shiftFile(name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	s := &shift{}
+	if err := json.Unmarshal(data, s); err != nil {
+		return nil, fmt.Errorf("read %s: %w", m.shiftFile(name), err)
+	}
+	return s, nil
+}
+
+func (m *Manager) writeShift(name zone.Name, s *shift) error {
+	return writeNote(m.shiftFile(name), s)
+}
