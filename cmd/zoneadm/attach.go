@@ -15,7 +15,7 @@ func attach(ctx context.Context, e *env, v *verb, args []string) error {
 	var manifest string
 	var dry, force bool
 	id := zone.Attach
-	rest, err := e.options(v, args, "Fn:uU", func(letter byte, arg string) {
+	rest, err := e.options(v, brandWords(args), "Fn:uU", func(letter byte, arg string) {
 		switch letter {
 		case 'F':
 			force = true

@@ -16,7 +16,7 @@ func clone(ctx context.Context, e *env, v *verb, args []string) error {
 		return err
 	}
 	var how lifecycle.CloneOptions
-	rest, err := e.options(v, args, "m:s:", func(letter byte, arg string) {
+	rest, err := e.options(v, brandWords(args), "m:s:", func(letter byte, arg string) {
 		if letter == 'm' {
 			how.Method = arg
 		} else {

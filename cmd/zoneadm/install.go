@@ -41,18 +41,11 @@ func install(ctx context.Context, e *env, v *verb, args []string) error {
 	return e.zones.Install(ctx, e.zone, src)
 }
 
-// installSource reads the brand's options. Empty words count for nothing, as
-// callers pass them for options they do not use.
+// installSource reads the brand's options.
 func (e *env) installSource(v *verb, args []string) (src lifecycle.Source, err error) {
-	var words []string
-	for _, word := range args {
-		if word != "" {
-			words = append(words, word)
-		}
-	}
 	var chosen []byte
 	var wrong error
-	rest, err := e.options(v, words, installOptions, func(letter byte, arg string) {
+	rest, err := e.options(v, brandWords(args), installOptions, func(letter byte, arg string) {
 		switch letter {
 		case 'p':
 			src.Packages = append(src.Packages, strings.FieldsFunc(arg, func(r rune) bool { return r == ',' || r == ' ' })...)

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/google/shlex"
+
 	"zones/internal/cli"
 )
 
@@ -69,6 +71,25 @@ func (e *env) options(v *verb, args []string, spec string, set func(letter byte,
 			set(letter, arg)
 		}
 	}
+}
+
+// brandWords are the words for verbs that pass options on to a brand, as its
+// shell would see them: programs give an empty word for options that they do
+// not use, and one word for an option with its argument.
+func brandWords(args []string) []string {
+	var words []string
+	for _, arg := range args {
+		if len(arg) > 2 && arg[0] == '-' && strings.ContainsRune(" \t", rune(arg[2])) {
+			if parts, err := shlex.Split(arg); err == nil {
+				words = append(words, parts...)
+				continue
+			}
+		}
+		if arg != "" {
+			words = append(words, arg)
+		}
+	}
+	return words
 }
 
 // none is options for a verb that takes neither options nor operands.
