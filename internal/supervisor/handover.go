@@ -46,7 +46,7 @@ func (s *server) watchable() bool {
 		return false
 	}
 	return m.Keeper != nil && m.Term != nil && m.NS != nil &&
-		(m.Record.Phase == control.PhaseReady || m.Record.Phase == control.PhaseRunning)
+		m.Record.Phase != control.PhaseHalting && m.Record.Phase != control.PhaseDown
 }
 
 // become executes the program again in another role. It returns only when that

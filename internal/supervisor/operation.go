@@ -71,6 +71,15 @@ func invalid(op control.Op, state zone.State) error {
 // perform does what a client asks for.
 func (s *server) perform(ctx context.Context, o *operation, r *control.Request) error {
 	state := s.state()
+	if r.Op == control.OpMount {
+		return s.mount(ctx, o, r.Op, state)
+	}
+	if r.Op == control.OpUnmount {
+		return s.unmount(ctx, o, state)
+	}
+	if state == zone.Mounted && r.Op != control.OpUninstall {
+		return invalid(r.Op, state)
+	}
 	if state == zone.Incomplete && r.Op != control.OpForceBoot && r.Op != control.OpUninstall {
 		return invalid(r.Op, state)
 	}
@@ -136,9 +145,7 @@ func (s *server) readyUp(ctx context.Context, o *operation) error {
 		return err
 	}
 	m := &boot.Machine{Spec: z, Roots: roots, Say: o.say}
-	if file := os.Getenv(control.TraceEnv); file != "" {
-		m.Done = func(step string, took time.Duration) { trace(file, step, took) }
-	}
+	m.Done = tracer()
 	if err := s.hook(ctx, o, brand.PreStateChange, z.Brand, z.Zonepath, zone.Installed, hookReady); err != nil {
 		return err
 	}
@@ -413,11 +420,18 @@ func (s *server) inside(ctx context.Context, command string) error {
 	return fmt.Errorf("%s: exit status %d", command, status.ExitStatus())
 }
 
-func trace(file, step string, took time.Duration) {
-	f, err := os.OpenFile(file, os.O_WRONLY|os.O_APPEND|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
-	if err != nil {
-		return
+// tracer is told of each step when somebody measures, and nil otherwise.
+func tracer() func(step string, took time.Duration) {
+	file := os.Getenv(control.TraceEnv)
+	if file == "" {
+		return nil
 	}
-	defer f.Close()
-	_, _ = io.WriteString(f, fmt.Sprintf("%s %d\n", step, took.Microseconds()))
+	return func(step string, took time.Duration) {
+		f, err := os.OpenFile(file, os.O_WRONLY|os.O_APPEND|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
+		if err != nil {
+			return
+		}
+		defer f.Close()
+		_, _ = io.WriteString(f, fmt.Sprintf("%s %d\n", step, took.Microseconds()))
+	}
 }

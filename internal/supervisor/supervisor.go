@@ -138,6 +138,7 @@ func (s *server) recover() error {
 		s.adopt(m)
 		return nil
 	}
+	m.Done = tracer()
 	m.Record.Phase = control.PhaseHalting
 	if err := m.Halt(context.Background()); err != nil {
 		s.log("clean up: %v", err)
@@ -159,6 +160,7 @@ func (s *server) guess() *control.Record {
 
 func (s *server) adopt(m *boot.Machine) {
 	s.machine = m
+	m.Done = tracer()
 	if m.Term != nil {
 		s.relay.Master = int(m.Term.Master.Fd())
 		_ = unix.SetNonblock(s.relay.Master, true)
@@ -179,6 +181,8 @@ func (s *server) state() zone.State {
 		return zone.Ready
 	case control.PhaseRunning:
 		return zone.Running
+	case control.PhaseMounted:
+		return zone.Mounted
 	case control.PhaseHalting:
 		return zone.ShuttingDown
 	}

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package supervisor
+
+import (
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"zones/internal/console"
+	"zones/internal/control"
+)
+
+// What one role writes the other reads.
+func TestHandover(t *testing.T) {
+	s := &server{name: "web", listener: 4, relay: console.Relay{Master: 9, Client: 10}, client: clientState{1234, true},
+		conns: []int{11, 12}, watch: watched{keeper: 100, init: 101, goes: 5, exit: 6, status: 7, pidfd: 8, master: 9, slave: 13, delegns: 14, net: -1},
+		pending: []*control.Request{control.Resume(15, control.OpReboot, "-m \"a\tb\"\nx", false)},
+		waiter:  &waiter{control.Resume(16, control.OpShutdown, "", true), time.UnixMilli(1700000000123)}}
+	back := &server{}
+	for _, line := range strings.Split(strings.TrimSuffix(s.encode(), "\n"), "\n") {
+		if err := back.decode(strings.Split(line, "\t")); err != nil {
+			t.Fatalf("%q: %v", line, err)
+		}
+	}
+	back.relay.Master = back.watch.master
+	if !reflect.DeepEqual(s, back) {
+		t.Errorf("got %+v, want %+v", back, s)
+	}
+	if got, want := back.descriptors(), []int{4, 5, 6, 7, 8, 9, 13, 14, 10, 11, 12, 15, 16}; !reflect.DeepEqual(got, want) {
+		t.Errorf("descriptors %v, want %v", got, want)
+	}
+	if err := back.decode([]string{"zone", "-bad"}); err == nil {
+		t.Error("a bad name was taken")
+	}
+}
+
+func TestWatcherFindsItself(t *testing.T) {
+	r := newRester()
+	if len(r.spans) < 2 {
+		t.Fatalf("the program is in %d places", len(r.spans))
+	}
+	r.rest()
+	if !r.rested || newRester() == nil {
+		t.Error("nothing runs any more")
+	}
+}
