@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -187,6 +188,24 @@ func Enter(path string) error {
 		return fmt.Errorf("enter cgroup %s: %w", path, err)
 	}
 	return nil
+}
+
+// Processes are those in the group and below it.
+func Processes(path string) ([]int, error) {
+	var pids []int
+	err := filepath.WalkDir(path, func(dir string, d fs.DirEntry, err error) error {
+		if err != nil || !d.IsDir() {
+			return nil
+		}
+		list, err := words(filepath.Join(dir, "cgroup.procs"))
+		for _, w := range list {
+			if pid, err := strconv.Atoi(w); err == nil && pid > 0 {
+				pids = append(pids, pid)
+			}
+		}
+		return nil
+	})
+	return pids, err
 }
 
 // Kill ends every process in the group and below it, and waits until none is

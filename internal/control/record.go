@@ -125,6 +125,15 @@ func (r *Record) encode() []byte {
 	return b.Bytes()
 }
 
+// A DamagedError is a record that cannot be read as one.
+type DamagedError struct {
+	File string
+	Err  error
+}
+
+func (e *DamagedError) Error() string { return "read record " + e.File + ": " + e.Err.Error() }
+func (e *DamagedError) Unwrap() error { return e.Err }
+
 // maxRecord bounds what is read of a record: it is ours, but may be damaged.
 const maxRecord = 64 << 10
 
@@ -139,11 +148,11 @@ func Load(name zone.Name) (*Record, error) {
 		return nil, fmt.Errorf("read record: %w", err)
 	}
 	if len(data) > maxRecord {
-		return nil, fmt.Errorf("read record: %s is too long", Path(name, RecordSuffix))
+		return nil, &DamagedError{Path(name, RecordSuffix), errors.New("it is too long")}
 	}
 	r, err := decodeRecord(data)
 	if err != nil {
-		return nil, fmt.Errorf("read record %s: %w", Path(name, RecordSuffix), err)
+		return nil, &DamagedError{Path(name, RecordSuffix), err}
 	}
 	if r.Name != name || r.Boot != bootID() {
 		return nil, ErrNotActive
@@ -232,9 +241,14 @@ func (r *Record) set(key, value string) (err error) {
 }
 
 // Status is the record of a zone that the kernel still holds something of, and
-// the state it is in. ErrNotActive when the kernel holds nothing.
+// the state it is in. ErrNotActive when the kernel holds nothing. A zone whose
+// record is damaged counts as down, for its next supervisor to clean up.
 func Status(name zone.Name) (*Record, zone.State, error) {
 	r, err := Load(name)
+	var damaged *DamagedError
+	if errors.As(err, &damaged) {
+		return &Record{Name: name, Phase: PhaseDown}, zone.Down, nil
+	}
 	if err != nil {
 		return nil, zone.Installed, err
 	}

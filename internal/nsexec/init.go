@@ -38,6 +38,9 @@ type Init struct {
 	Env        []string
 }
 
+// KeeperName is what keepers are called in lists of processes.
+const KeeperName = "zone-keeper"
+
 // pipes of an Init, each read end first.
 type pipes struct{ maps, goes, commit, exit [2]int }
 
@@ -88,7 +91,7 @@ func (in *Init) Start(ctx context.Context) (*Keeper, error) {
 	for _, f := range in.Keep {
 		held = append(held, int(f.Fd()))
 	}
-	keeper.Call("set name", unix.SYS_PRCTL, unix.PR_SET_NAME, "zone-keeper", 0, 0, 0)
+	keeper.Call("set name", unix.SYS_PRCTL, unix.PR_SET_NAME, KeeperName, 0, 0, 0)
 	keeper.Call("block signals", unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, unsafe.Pointer(&keeper.table.allSignals), 0, 8)
 	keeper.Call("setsid", unix.SYS_SETSID)
 	// We are spared when memory runs out; the zone is not.

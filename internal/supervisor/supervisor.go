@@ -17,6 +17,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -25,6 +27,7 @@ import (
 	"zones/internal/cgroup"
 	"zones/internal/console"
 	"zones/internal/control"
+	"zones/internal/nsexec"
 	"zones/internal/spec"
 	"zones/internal/store"
 	"zones/internal/zone"
@@ -126,12 +129,12 @@ func (s *server) settle() {
 // that ended while nobody looked, or the remains of a boot.
 func (s *server) recover() error {
 	record, err := control.Load(s.name)
-	if errors.Is(err, control.ErrNotActive) {
-		return nil
-	}
 	if err != nil {
-		// Damaged: the kernel still knows the zone by its cgroup and its name.
+		// Lost or damaged: the kernel still knows the zone by its cgroup.
 		record = s.guess()
+		if _, gone := os.Stat(record.Cgroup); gone != nil && errors.Is(err, control.ErrNotActive) {
+			return nil
+		}
 	}
 	m, err := boot.Adopt(record)
 	if err == nil {
@@ -148,14 +151,41 @@ func (s *server) recover() error {
 	return nil
 }
 
-// guess is a record good enough to halt a zone by.
+// guess is a record good enough to halt a zone by: the keeper is the parent of
+// a process in the zone's cgroup.
 func (s *server) guess() *control.Record {
 	r := &control.Record{Name: s.name, Boot: control.BootID(), Phase: control.PhaseDown}
 	if top, err := cgroup.Mount(); err == nil {
 		f := spec.Facts{CgroupTop: top}
 		r.Cgroup = f.CgroupOf(s.name)
 	}
+	pids, _ := cgroup.Processes(r.Cgroup)
+	for _, pid := range pids {
+		keeper := parent(pid)
+		if comm, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", keeper)); err != nil || string(comm) != nsexec.KeeperName+"\n" {
+			continue
+		}
+		r.PID, r.Keeper = pid, keeper
+		r.Start, _, _ = control.StartTime(pid)
+		r.KStart, _, _ = control.StartTime(keeper)
+		break
+	}
 	return r
+}
+
+// parent is the parent of a process, 0 when there is none.
+func parent(pid int) int {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0
+	}
+	for _, line := range strings.Split(string(data), "\n") {
+		if text, ok := strings.CutPrefix(line, "PPid:"); ok {
+			n, _ := strconv.Atoi(strings.TrimSpace(text))
+			return n
+		}
+	}
+	return 0
 }
 
 func (s *server) adopt(m *boot.Machine) {
