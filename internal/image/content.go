@@ -29,13 +29,32 @@ func (t *tree) spend(n int) error {
 	return nil
 }
 
+// A chunkReader is a reader that knows when all it returns is a hole.
+type chunkReader interface {
+	readChunk(p []byte) (n int, hole bool, err error)
+}
+
 // write copies content from r, leaving holes where whole blocks are zero.
 // size is what is expected; less is an error of r.
 func (t *tree) write(fd int, r io.Reader, size int64, block int) error {
 	var off int64
 	hole := false
+	chunks, _ := r.(chunkReader)
 	for off < size {
-		n, err := io.ReadFull(r, t.buf[:min(int64(len(t.buf)), size-off)])
+		buf := t.buf[:min(int64(len(t.buf)), size-off)]
+		var n int
+		var empty bool
+		var err error
+		if chunks != nil {
+			n, empty, err = chunks.readChunk(buf)
+		} else {
+			n, err = io.ReadFull(r, buf)
+		}
+		if empty && err == nil {
+			off += int64(n)
+			hole = true
+			continue
+		}
 		if n > 0 {
 			var werr error
 			if hole, werr = t.writeBlocks(fd, t.buf[:n], off, block); werr != nil {
@@ -56,7 +75,7 @@ func (t *tree) write(fd int, r io.Reader, size int64, block int) error {
 	return nil
 }
 
-const copySize = 1 << 20
+const copySize = 512 << 10
 
 var zeros [copySize]byte
 

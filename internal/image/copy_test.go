@@ -9,6 +9,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -234,5 +235,49 @@ func TestCancel(t *testing.T) {
 	defer s.Close()
 	if _, err := s.Unpack(ctx, newYard(t).root); !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v", err)
+	}
+}
+
+// TestSparse unpacks what GNU tar makes of a file with holes, in each of its
+// formats.
+func TestSparse(t *testing.T) {
+	const size, at = 3 << 30, 2<<30 + 12345
+	from := t.TempDir()
+	f, err := os.Create(filepath.Join(from, "holes"))
+	if err == nil {
+		_, err = f.WriteAt([]byte("data"), at)
+		err = errors.Join(err, f.Truncate(size), f.Close())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, form := range []string{"--format=gnu", "--format=pax", "--sparse-version=0.0", "--sparse-version=0.1"} {
+		t.Run(form, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "archive")
+			args := []string{"-C", from, form, "--owner=0", "--group=0", "-cSf", file, "holes"}
+			if strings.HasPrefix(form, "--sparse") {
+				args = append([]string{"--format=pax"}, args...)
+			}
+			if out, err := exec.Command("tar", args...).CombinedOutput(); err != nil {
+				t.Fatalf("tar: %v: %s", err, out)
+			}
+			root, _, err := unpackSource(t, file, Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var st unix.Stat_t
+			if err := unix.Stat(filepath.Join(root, "holes"), &st); err != nil || st.Size != size || st.Blocks*512 > 1<<20 {
+				t.Errorf("%d bytes in %d blocks, %v", st.Size, st.Blocks, err)
+			}
+			got := make([]byte, 4)
+			g, err := os.Open(filepath.Join(root, "holes"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer g.Close()
+			if _, err := g.ReadAt(got, at); err != nil || string(got) != "data" {
+				t.Errorf("content %q, %v", got, err)
+			}
+		})
 	}
 }

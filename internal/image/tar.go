@@ -23,7 +23,7 @@ const (
 
 // maxSparse bounds what the holes of an archive's sparse files may add up to:
 // the bytes of holes are not in the archive, and yet cost time to pass over.
-const maxSparse = 1 << 40
+const maxSparse = 256 << 30
 
 func (s *Source) unpackTar(ctx context.Context, t *tree) error {
 	m, err := s.meter()
@@ -47,7 +47,8 @@ type untarring struct {
 	whole  bool                // its end must be there, its directories are not replaced
 	layer  bool                // whiteouts take away what earlier layers made
 	made   map[string]struct{} // of a layer: its own members
-	sparse int64
+	sparse int64               // bytes of sparse files so far
+	read   *endReader
 }
 
 // remember notes a member of a layer, and the directories that it implies.
@@ -64,6 +65,7 @@ func (u *untarring) remember(name string) {
 // checks the stream as a whole has seen all of it.
 func (t *tree) untar(ctx context.Context, r io.Reader, u *untarring) error {
 	in := &endReader{r: r}
+	u.read = in
 	tr := tar.NewReader(in)
 	for {
 		if err := ctx.Err(); err != nil {
@@ -92,10 +94,12 @@ func (t *tree) untar(ctx context.Context, r io.Reader, u *untarring) error {
 type endReader struct {
 	r     io.Reader
 	empty bool
+	done  int64 // bytes passed
 }
 
 func (e *endReader) Read(p []byte) (int, error) {
 	n, err := e.r.Read(p)
+	e.done += int64(n)
 	if n == 0 && err == io.EOF {
 		e.empty = true
 	}
@@ -169,8 +173,21 @@ func (t *tree) tarFile(tr *tar.Reader, h *tar.Header, name string, m meta, u *un
 		}
 	}
 	return t.file(name, m, u.layer, func(fd int) error {
-		return t.write(fd, tr, h.Size, block)
+		return t.write(fd, &holeReader{tr, u.read}, h.Size, block)
 	})
+}
+
+// holeReader tells the holes of a sparse member: the reader of archives makes
+// them up without reading anything.
+type holeReader struct {
+	io.Reader
+	under *endReader
+}
+
+func (h *holeReader) readChunk(p []byte) (n int, hole bool, err error) {
+	before := h.under.done
+	n, err = io.ReadFull(h.Reader, p)
+	return n, h.under.done == before, err
 }
 
 func sparse(h *tar.Header) bool {
