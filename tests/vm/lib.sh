@@ -5,6 +5,7 @@
 # machine's own package sources. Sourced, never run.
 
 set -euo pipefail
+shopt -s inherit_errexit
 umask 022
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -128,7 +129,11 @@ make_layer() {
 	[ ! -e "$dir" ] || note "$dir is damaged or incomplete; it is made again"
 	discard "$dir" "$work"
 	mkdir -p "$work"
-	# Not in a condition: errexit would be off inside.
+	# Below a condition the shell goes on after a failure, and what is half made
+	# would be believed.
+	# shellcheck disable=SC2155 # the status is to be lost
+	local probe=$(false; echo unseen)
+	[ -z "$probe" ] || die "layer $1 is made where failures go unseen"
 	"$3" "$work" >&2
 	seal "$work"
 	mv -T "$work" "$dir"

@@ -99,8 +99,36 @@ func (k *kernelLog) add(record string) {
 	}
 }
 
+// kmemleakAge is how old an object must be before kmemleak calls it lost.
+const kmemleakAge = 6 * time.Second
+
+// lost asks a debug kernel for memory that nothing points to; other kernels
+// have nothing to say.
+func lost() string {
+	const name = "/sys/kernel/debug/kmemleak"
+	if _, err := os.Stat(name); err != nil {
+		return ""
+	}
+	time.Sleep(kmemleakAge)
+	// What one scan finds may be a pointer on its way from place to place.
+	for range 2 {
+		if err := os.WriteFile(name, []byte("scan"), 0); err != nil {
+			return fmt.Sprintf("ask for lost memory: %v", err)
+		}
+	}
+	found, err := os.ReadFile(name)
+	if err != nil {
+		return fmt.Sprintf("ask for lost memory: %v", err)
+	}
+	return string(found)
+}
+
 // verdict is empty when the kernel has nothing to complain of.
 func (k *kernelLog) verdict() string {
+	if leaks := lost(); leaks != "" {
+		k.lines = append(k.lines, strings.Split(leaks, "\n")...)
+		k.found = append(k.found, "memory is lost: "+strings.SplitN(leaks, "\n", 2)[0])
+	}
 	// A report in the making takes a moment to be written whole.
 	time.Sleep(20 * time.Millisecond)
 	if err := k.drain(); err != nil {

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+#
+# The debug kernel: Debian's source of trixie's kernel with debug.config, and
+# OpenZFS built for it. The guest's root is trixie's own. Sourced by build,
+# after lib.sh.
+
+debug_packages=(
+	linux-source zfs-dkms gcc make bc bison flex libelf-dev libssl-dev kmod xz-utils cpio python3 diffutils
+)
+
+# make_debug DIR: root/ is where the kernel was built, and where the module is
+# to be; files/ is what a guest's root lacks.
+make_debug() {
+	local options root=$1/root
+	mapfile -t options < <(apt_options)
+	note "making the debug kernel; this takes most of an hour on two processors"
+	# The package of OpenZFS is wanted for its source: DKMS would look for the
+	# headers of a kernel that is only made below.
+	# shellcheck disable=SC2016 # the hook's own $1
+	sources trixie | mmdebstrap --variant=minbase "${options[@]}" \
+		--essential-hook='mkdir -p "$1/etc/dkms" && touch "$1/etc/dkms/no-autoinstall"' \
+		--include="$(IFS=,; echo "${debug_packages[*]}")" trixie "$root" -
+	cp "$here/debug.config" "$root/usr/src/debug.config"
+	chroot "$root" sh -ec "$(build_debug)" sh "$(nproc)"
+	local kernel
+	kernel=$(cat "$root/usr/src/linux/include/config/kernel.release")
+	echo "$kernel" >"$1/kernel-release"
+	cp "$root/usr/src/linux/arch/x86/boot/bzImage" "$1/vmlinuz"
+	cp "$root/usr/src/zfs/Module.symvers" "$1/zfs.symvers"
+	mkdir -p "$1/files/usr/lib/modules"
+	cp -a "$root/usr/lib/modules/$kernel" "$1/files/usr/lib/modules/"
+	rm -f "$1/files/usr/lib/modules/$kernel/build"
+}
+
+# build_debug: what is done in the build's root, as a script for its shell.
+#
+# OpenZFS's licence keeps its modules from lockdep's functions, and marks the
+# kernel so that lockdep goes off when they are loaded. This kernel is for
+# finding mistakes here and is given to nobody, so its OpenZFS calls itself GPL.
+build_debug() {
+	cat <<'END'
+cd /usr/src
+mkdir linux zfs
+tar -C linux --strip-components=1 -xf linux-source-*.tar.*
+cp -a zfs-*/. zfs/
+cd linux
+make -s tinyconfig
+scripts/kconfig/merge_config.sh -m .config ../debug.config >/dev/null
+echo 'CONFIG_LOCALVERSION="-debug"' >>.config
+make -s olddefconfig
+missing=
+for want in $(grep '^CONFIG' ../debug.config); do
+	grep -qx "$want" .config || missing="$missing $want"
+done
+[ -z "$missing" ] || { echo "the kernel does not take:$missing" >&2; exit 1; }
+make -s -j"$1" bzImage modules
+kernel=$(cat include/config/kernel.release)
+make -s modules_install
+cd ../zfs
+sed -i 's/^License: .*/License: GPL/' META
+./configure --with-config=kernel --with-linux=/usr/src/linux --with-linux-obj=/usr/src/linux --enable-debug
+make -s -j"$1" -C module
+mkdir -p "/usr/lib/modules/$kernel/updates/dkms"
+cp module/zfs.ko module/spl.ko "/usr/lib/modules/$kernel/updates/dkms/"
+cp module/Module.symvers .
+depmod "$kernel"
+# What is built against the kernel needs none of its objects.
+cd ../linux
+find . -name '*.o' ! -path './scripts/*' ! -path './tools/*' -delete
+rm -f vmlinux.a vmlinux.o .tmp_vmlinux* ../linux-source-*.tar.*
+END
+}
