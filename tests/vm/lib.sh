@@ -58,7 +58,7 @@ sources() {
 # this machine's does (proxies, checks) and installs no more than is asked for.
 apt_options() {
 	echo '--aptopt=APT::Install-Recommends "false"'
-	apt-config dump --format '--aptopt=%F "%v"%n' Acquire |
+	apt-config dump --format='--aptopt=%F "%v"%n' Acquire |
 		grep -E '::(Proxy|Proxy-Auto-Detect|Check-Valid-Until|Check-Date|Verify-Peer|Verify-Host|CaInfo|Retries)[: ]' || true
 }
 
