@@ -52,7 +52,7 @@ var rctlName = Kind[string]{
 		}
 		return s, nil
 	},
-	sample: func(r *Rand) string { return "zone." + strings.Trim(sampleWord(r), digits) + "-x" },
+	sample: pick("zone.max-lwps", "zone.cpu-shares", "zone.max-fds", "zone.max-msg-ids", "zone.no-such-control"),
 }
 
 // RctlNames lists the resource controls that aliases stand for.

@@ -101,6 +101,10 @@ func (s *Session) begin(doc *config.Config) {
 }
 
 func (s *Session) createDetached(path string) {
+	// Like a zonepath, the path may be given with the alternate root before it.
+	if below, ok := strings.CutPrefix(path, s.env.Store.Root()+"/"); ok {
+		path = "/" + below
+	}
 	root, err := os.Stat(filepath.Join(s.env.Store.Root(), path, "root"))
 	if err != nil || !root.IsDir() || !strings.HasPrefix(path, "/") {
 		s.say("invalid path to detached zone")
