@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -201,6 +202,13 @@ func (p *pty) converse(o *options, child *nsexec.Child, stdin *os.File, say *cli
 	signal.Notify(resized, unix.SIGWINCH)
 	defer signal.Stop(resized)
 	p.resize(stdin) // it may have changed before anybody listened
+	var look <-chan time.Time
+	if cli.Caller() != 0 {
+		// Run for somebody else, who has the terminal and its signals.
+		ticker := time.NewTicker(time.Second)
+		defer ticker.Stop()
+		look = ticker.C
+	}
 	left := make(chan string, 1)
 	go typing(newEscaper(o, local.saved), stdin, p.master, left)
 	shown := make(chan error, 1)
@@ -208,6 +216,8 @@ func (p *pty) converse(o *options, child *nsexec.Child, stdin *os.File, say *cli
 	for {
 		select {
 		case <-resized:
+			p.resize(stdin)
+		case <-look:
 			p.resize(stdin)
 		case farewell := <-left:
 			_, _ = io.WriteString(say.Out, farewell)

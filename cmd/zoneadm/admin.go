@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"time"
 
@@ -48,6 +49,9 @@ func serve(ctx context.Context, say *cli.Speaker) int {
 // served are the commands that users may ask for.
 var served = map[string]bool{"zoneadm": true, "zlogin": true}
 
+// terminal is what the kinds of terminals are called.
+var terminal = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9+._-]{0,63}$`)
+
 // decide makes the command for a request: for root, and for users with rights
 // over any zone.
 func decide(r *deputy.Request) *exec.Cmd {
@@ -65,6 +69,9 @@ func decide(r *deputy.Request) *exec.Cmd {
 	}
 	cmd := exec.Command(filepath.Join(filepath.Dir(self), r.Program), r.Args...)
 	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", cli.CallerEnv + "=" + strconv.Itoa(int(r.UID))}
+	if terminal.MatchString(r.Term) {
+		cmd.Env = append(cmd.Env, "TERM="+r.Term)
+	}
 	cmd.Dir = "/"
 	return cmd
 }

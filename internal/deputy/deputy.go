@@ -36,6 +36,7 @@ type Request struct {
 	Args    []string // without the command's own name
 	UID     uint32   // of the caller, by the kernel's word
 	GID     uint32
+	Term    string // the kind of its terminal, as it says; may be anything
 	Streams [3]*os.File
 }
 
@@ -59,7 +60,7 @@ func Ask(ctx context.Context, program string, args []string, streams [3]*os.File
 		return 0, ErrAbsent
 	}
 	defer conn.Close()
-	data, err := json.Marshal(Request{Program: program, Args: args})
+	data, err := json.Marshal(Request{Program: program, Args: args, Term: os.Getenv("TERM")})
 	if err != nil {
 		return 0, err
 	}
@@ -91,7 +92,8 @@ func (r Request) MarshalJSON() ([]byte, error) {
 	return json.Marshal(struct {
 		Program string
 		Args    []string
-	}{r.Program, r.Args})
+		Term    string
+	}{r.Program, r.Args, r.Term})
 }
 
 // receive reads one request and who sent it.
@@ -137,11 +139,12 @@ func (r *Request) read(conn *net.UnixConn, head []byte, streams int) error {
 	var words struct {
 		Program string
 		Args    []string
+		Term    string
 	}
 	if err := json.Unmarshal(append(head, rest...), &words); err != nil {
 		return err
 	}
-	r.Program, r.Args = words.Program, words.Args
+	r.Program, r.Args, r.Term = words.Program, words.Args, words.Term
 	raw, err := conn.SyscallConn()
 	if err != nil {
 		return err
