@@ -44,10 +44,11 @@ func StandardDev() Dev {
 	}
 }
 
-// HostNode is a node like one of the host's, below /dev.
+// HostNode is a node like one of the host's, below /dev; a link there stands
+// for what it leads to.
 func HostNode(name string) (Node, error) {
 	var st unix.Stat_t
-	if err := unix.Lstat(filepath.Join("/dev", name), &st); err != nil {
+	if err := unix.Stat(filepath.Join("/dev", name), &st); err != nil {
 		return Node{}, &Error{"copy", "/dev/" + name, err}
 	}
 	kind := st.Mode & unix.S_IFMT

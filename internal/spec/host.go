@@ -41,6 +41,9 @@ func Host(c *config.Config) (Facts, error) {
 	return f, nil
 }
 
+// volumes is where ZFS volumes are found by their names, below /dev.
+const volumes = "zvol/"
+
 // allDevices are the nodes of the host's /dev, without terminals: those are
 // made new for every zone.
 func allDevices() []mount.Node {
@@ -53,7 +56,11 @@ func allDevices() []mount.Node {
 		if d.IsDir() && (name == "pts" || name == "shm" || name == "mqueue") {
 			return filepath.SkipDir
 		}
-		if d.Type()&fs.ModeDevice == 0 {
+		switch {
+		case d.Type()&fs.ModeDevice != 0:
+		case d.Type()&fs.ModeSymlink != 0 && strings.HasPrefix(name, volumes):
+			// udev names volumes by links; the zone gets nodes of those names.
+		default:
 			return nil
 		}
 		if n, err := mount.HostNode(name); err == nil {

@@ -114,7 +114,7 @@ func (w *watched) fields() []*int {
 }
 
 func (s *server) descriptors() []int {
-	fds := []int{s.listener}
+	fds := []int{s.listener, s.uevents}
 	for _, f := range s.watch.fields()[2:] {
 		fds = append(fds, *f)
 	}
@@ -146,6 +146,7 @@ func (s *server) encode() string {
 	}
 	put("zone", s.name)
 	put("listener", s.listener)
+	put("uevents", s.uevents)
 	watch := []any{}
 	for _, f := range s.watch.fields() {
 		watch = append(watch, *f)
@@ -170,7 +171,7 @@ func Resume(fd int, role string) error {
 	if err != nil {
 		return fmt.Errorf("take over: %w", err)
 	}
-	s := &server{store: store.Open(""), listener: -1, relay: console.Relay{Master: -1, Client: -1}, watching: role == watchRole, fresh: true}
+	s := &server{store: store.Open(""), listener: -1, uevents: -1, relay: console.Relay{Master: -1, Client: -1}, watching: role == watchRole, fresh: true}
 	for _, line := range strings.Split(strings.TrimSuffix(string(data), "\n"), "\n") {
 		if err := s.decode(strings.Split(line, "\t")); err != nil {
 			return fmt.Errorf("take over: %q: %w", line, err)
@@ -224,6 +225,8 @@ func (s *server) decode(f []string) error {
 		return err
 	case "listener":
 		s.listener = number(1)
+	case "uevents":
+		s.uevents = number(1)
 	case "watch":
 		for i, p := range s.watch.fields() {
 			*p = number(i + 1)

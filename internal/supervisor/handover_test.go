@@ -14,7 +14,7 @@ import (
 
 // What one role writes the other reads.
 func TestHandover(t *testing.T) {
-	s := &server{name: "web", listener: 4, relay: console.Relay{Master: 9, Client: 10}, client: clientState{1234, true},
+	s := &server{name: "web", listener: 4, uevents: 17, relay: console.Relay{Master: 9, Client: 10}, client: clientState{1234, true},
 		conns: []int{11, 12}, watch: watched{keeper: 100, init: 101, goes: 5, exit: 6, status: 7, pidfd: 8, master: 9, slave: 13, delegns: 14, net: -1},
 		pending: []*control.Request{control.Resume(15, control.OpReboot, "-m \"a\tb\"\nx", false)},
 		waiter:  &waiter{control.Resume(16, control.OpShutdown, "", true), time.UnixMilli(1700000000123)}}
@@ -28,11 +28,26 @@ func TestHandover(t *testing.T) {
 	if !reflect.DeepEqual(s, back) {
 		t.Errorf("got %+v, want %+v", back, s)
 	}
-	if got, want := back.descriptors(), []int{4, 5, 6, 7, 8, 9, 13, 14, 10, 11, 12, 15, 16}; !reflect.DeepEqual(got, want) {
+	if got, want := back.descriptors(), []int{4, 17, 5, 6, 7, 8, 9, 13, 14, 10, 11, 12, 15, 16}; !reflect.DeepEqual(got, want) {
 		t.Errorf("descriptors %v, want %v", got, want)
 	}
 	if err := back.decode([]string{"zone", "-bad"}); err == nil {
 		t.Error("a bad name was taken")
+	}
+}
+
+func TestVolumeDevice(t *testing.T) {
+	for event, want := range map[string]string{
+		"add@/devices/virtual/block/zd16\x00ACTION=add\x00DEVNAME=zd16\x00DEVTYPE=disk\x00": "zd16",
+		"add@/devices/virtual/block/zd16/zd16p1\x00DEVNAME=zd16p1\x00DEVTYPE=partition\x00": "",
+		"remove@/devices/virtual/block/zd16\x00DEVNAME=zd16\x00":                            "",
+		"add@/devices/virtual/block/loop0\x00DEVNAME=loop0\x00":                             "",
+		"add@/devices/virtual/block/zd1\x00DEVNAME=../sda\x00DEVTYPE=disk\x00":              "",
+		"": "",
+	} {
+		if got := volumeDevice([]byte(event)); got != want {
+			t.Errorf("%q: %q", event, got)
+		}
 	}
 }
 

@@ -74,6 +74,7 @@ const (
 	pollExit
 	pollMaster
 	pollClient
+	pollUevents
 	pollConns
 )
 
@@ -86,6 +87,7 @@ func (s *server) turn() error {
 		pollExit:     {Fd: int32(s.exitFD()), Events: unix.POLLIN},
 		pollMaster:   {Fd: int32(s.relay.Master), Events: master},
 		pollClient:   {Fd: int32(s.relay.Client), Events: client},
+		pollUevents:  {Fd: int32(s.uevents), Events: unix.POLLIN},
 	}
 	for _, fd := range s.conns {
 		set = append(set, unix.PollFd{Fd: int32(fd), Events: unix.POLLIN})
@@ -112,6 +114,9 @@ func (s *server) turn() error {
 		if fd, err := control.Accept(s.listener); err == nil {
 			s.conns = append(s.conns, fd)
 		}
+	}
+	if set[pollUevents].Revents != 0 {
+		s.volumes()
 	}
 	for _, p := range set[pollConns:] {
 		if p.Revents != 0 {
@@ -277,7 +282,9 @@ func (s *server) next(exited bool) {
 			for _, r := range s.pending {
 				r.Line(err.Error())
 				r.Fail()
-				s.conns = append(s.conns, r.FD())
+				if r.FD() >= 0 {
+					s.conns = append(s.conns, r.FD())
+				}
 			}
 			s.pending = nil
 			time.Sleep(100 * time.Millisecond)
@@ -306,7 +313,7 @@ func (s *server) carry(r *control.Request, work func(context.Context, *operation
 	s.post(func() {
 		s.busy = false
 		switch {
-		case r == nil || o.waits:
+		case r == nil || o.waits || r.FD() < 0:
 			return
 		case err != nil:
 			r.Fail()

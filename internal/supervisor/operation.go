@@ -71,6 +71,13 @@ func invalid(op control.Op, state zone.State) error {
 // perform does what a client asks for.
 func (s *server) perform(ctx context.Context, o *operation, r *control.Request) error {
 	state := s.state()
+	if r.Op == opVolume {
+		if s.machine == nil {
+			return nil
+		}
+		o.request = nil
+		return s.addVolume(ctx, r.Args)
+	}
 	if r.Op == control.OpMount {
 		return s.mount(ctx, o, r.Op, state)
 	}
@@ -252,6 +259,10 @@ func (s *server) halt(ctx context.Context, o *operation) error {
 func (s *server) drop(m *boot.Machine) {
 	done := make(chan struct{})
 	s.post(func() {
+		if s.uevents >= 0 {
+			unix.Close(s.uevents)
+			s.uevents = -1
+		}
 		// What the zone said last is still in the terminal.
 		s.relay.Move()
 		s.relay.Master = -1

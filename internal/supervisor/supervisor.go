@@ -56,6 +56,7 @@ type server struct {
 	fresh    bool // executed just now, for something that the first turn finds
 	watch    watched
 	rester   *rester     // of the watching role
+	uevents  int         // the kernel\'s announcements of devices, or -1
 	wake     [2]int      // pipe: something has been posted
 	posted   chan func() // to be run by the loop
 	busy     bool        // an operation is being carried out
@@ -77,7 +78,7 @@ type waiter struct {
 // Run is a supervisor's whole life, from its start by a command to its exit.
 // started is called once it listens, or never.
 func Run(name zone.Name, started func()) error {
-	s := &server{name: name, store: store.Open(""), listener: -1, relay: console.Relay{Master: -1, Client: -1}}
+	s := &server{name: name, store: store.Open(""), listener: -1, uevents: -1, relay: console.Relay{Master: -1, Client: -1}}
 	if err := s.check(); err != nil {
 		return err
 	}
@@ -191,6 +192,9 @@ func parent(pid int) int {
 func (s *server) adopt(m *boot.Machine) {
 	s.machine = m
 	m.Done = tracer()
+	if s.uevents < 0 {
+		s.uevents = s.listenVolumes()
+	}
 	if m.Term != nil {
 		s.relay.Master = int(m.Term.Master.Fd())
 		_ = unix.SetNonblock(s.relay.Master, true)

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package supervisor
+
+import (
+	"bytes"
+	"context"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"zones/internal/control"
+	"zones/internal/schema"
+)
+
+// listenVolumes opens the kernel's announcements of devices, for a zone whose
+// configuration lets it have nodes of the volumes it creates. A zone without
+// is not woken by every device of the machine.
+func (s *server) listenVolumes() int {
+	c, _, err := s.store.Load(s.name)
+	if err != nil {
+		return -1
+	}
+	wanted := false
+	for _, r := range c.All(schema.DeviceResource) {
+		pattern, _ := schema.DeviceMatch.Of(r)
+		ok, err := filepath.Match(filepath.Dir(pattern), "/dev/zvol")
+		wanted = wanted || err == nil && ok || len(pattern) > len(zvolPrefix) && pattern[:len(zvolPrefix)] == zvolPrefix
+	}
+	if !wanted {
+		return -1
+	}
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_KOBJECT_UEVENT)
+	if err != nil {
+		return -1
+	}
+	if err := unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: 1}); err != nil {
+		unix.Close(fd)
+		return -1
+	}
+	return fd
+}
+
+const zvolPrefix = "/dev/zvol/"
+
+// volumes reads announcements and keeps the names of volumes' devices.
+func (s *server) volumes() {
+	var buf [8192]byte
+	for range 64 {
+		n, from, err := unix.Recvfrom(s.uevents, buf[:], unix.MSG_DONTWAIT)
+		if err != nil || n <= 0 {
+			return
+		}
+		// Only the kernel speaks for devices.
+		if a, ok := from.(*unix.SockaddrNetlink); !ok || a.Pid != 0 {
+			continue
+		}
+		if name := volumeDevice(buf[:n]); name != "" {
+			s.pending = append(s.pending, control.Resume(-1, opVolume, name, false))
+		}
+	}
+}
+
+// opVolume is the request that the kernel makes, for a volume's new device.
+const opVolume control.Op = "volume"
+
+// volumeDevice is the name of the device that an announcement adds, when it is
+// a volume.
+func volumeDevice(event []byte) string {
+	if !bytes.HasPrefix(event, []byte("add@/devices/virtual/block/zd")) || !bytes.Contains(event, []byte("\x00DEVTYPE=disk\x00")) {
+		return "" // or a partition of one
+	}
+	for _, field := range bytes.Split(event, []byte{0}) {
+		if name, ok := bytes.CutPrefix(field, []byte("DEVNAME=")); ok && bytes.HasPrefix(name, []byte("zd")) {
+			return string(name)
+		}
+	}
+	return ""
+}
+
+// addVolume gives the zone a node of a new volume; the host's own appears a
+// moment after it is announced.
+func (s *server) addVolume(ctx context.Context, name string) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	var err error
+	for wait := 10 * time.Millisecond; wait < time.Second; wait *= 2 {
+		if err = s.machine.AddVolume(ctx, name); err == nil {
+			return nil
+		}
+		time.Sleep(wait)
+	}
+	return err
+}
