@@ -50,10 +50,14 @@ func (e *env) sanity(v zone.Verb) (zone.State, error) {
 // supervisor are left to it, which knows better and may have to be started.
 func local(err error) error {
 	refused, ok := err.(*zone.StateError)
-	if ok && refused.Rule.Relayed && refused.State.Active() {
-		return nil
+	if !ok || !refused.Rule.Relayed || !refused.State.Active() {
+		return err
 	}
-	return err
+	switch refused.Verb {
+	case zone.Mount, zone.ForceMount:
+		return err
+	}
+	return nil
 }
 
 // here refuses a verb that cannot be carried out in an alternate root. The

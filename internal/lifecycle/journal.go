@@ -34,6 +34,7 @@ type journal struct {
 	Dataset   string // the zonepath's file system, moved by its mountpoint
 	Inherited bool   // its mountpoint was inherited
 	Root      string // the dataset of a separate root
+	Home      string // the dataset that a copy gets for itself
 }
 
 func (m *Manager) journalFile(name zone.Name) string {
@@ -121,6 +122,12 @@ func (m *Manager) complete(ctx context.Context, j *journal) error {
 			return nil
 		}
 		m.Talk.Print(fmt.Sprintf("Cleaning up zonepath %s...", j.From))
+		if at, err := zfs.MountedAt(j.From); err == nil && at != "" && at == j.Dataset {
+			if err := m.destroyHome(ctx, at, j.From); err != nil {
+				return err
+			}
+			return nil
+		}
 		return m.removeTree(j.From)
 	}
 	return nil
@@ -145,7 +152,7 @@ func (m *Manager) takeBack(ctx context.Context, name zone.Name, indexPath string
 			err = os.Rename(j.To, j.From)
 		}
 	case byCopy:
-		err = m.removeCopy(ctx, j.To)
+		err = m.removeCopy(ctx, j.To, j.Home)
 	}
 	if err != nil {
 		return err
@@ -184,12 +191,12 @@ func (m *Manager) mountBack(ctx context.Context, j *journal) error {
 }
 
 // removeCopy removes what was copied so far, and the file system made for it.
-func (m *Manager) removeCopy(ctx context.Context, path string) error {
+func (m *Manager) removeCopy(ctx context.Context, path, home string) error {
 	at, err := zfs.MountedAt(path)
 	if err != nil {
 		return err
 	}
-	if at != "" {
+	if at != "" && at == home {
 		if err := zfs.DestroyAll(ctx, at); err != nil {
 			return err
 		}

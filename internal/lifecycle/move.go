@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -108,8 +109,8 @@ func (mv *moving) steps() []step {
 }
 
 // plan chooses the first method that applies: a file system of the zonepath's
-// own is mounted elsewhere, a folder is renamed within its file system, and
-// between file systems all is copied.
+// own is mounted elsewhere, unless the new place is on another pool; a folder
+// is renamed within its file system; and otherwise all is copied.
 func (mv *moving) plan(ctx context.Context) error {
 	dataset, err := zfs.MountedAt(mv.From)
 	if err != nil {
@@ -121,14 +122,26 @@ func (mv *moving) plan(ctx context.Context) error {
 			return subject("could not move zone", err)
 		}
 		mv.Method, mv.Dataset, mv.Inherited = byMount, dataset, !got["mountpoint"].Local()
+		if h, ok := homeOf(ctx, mv.To); ok && pool(h.dataset) != pool(dataset) {
+			mv.Method = byCopy
+		}
 	} else if sameDevice(mv.From, mv.To) {
 		mv.Method = byRename
 	} else {
 		mv.Method = byCopy
 	}
+	if h, ok := homeOf(ctx, mv.To); mv.Method == byCopy && ok && !zfs.Exists(ctx, h.dataset) {
+		mv.Home = h.dataset
+	}
 	root, err := zfs.MountedAt(filepath.Join(mv.From, rootName))
 	mv.Root = root
 	return err
+}
+
+// pool is the pool of a dataset.
+func pool(dataset string) string {
+	name, _, _ := strings.Cut(dataset, "/")
+	return name
 }
 
 func sameDevice(a, b string) bool {
