@@ -62,6 +62,7 @@ func TestMain(m *testing.M) {
 //	trim FILE             take the last newline from a file
 //	crlf FILE             end its lines as DOS does
 //	readonly, writable    what the configuration is from here on
+//	uuid NAME VAR         set the variable to a zone's UUID
 //	same NAME             the zone's file is as it was at the last "keep NAME"
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -83,6 +84,11 @@ func TestScripts(t *testing.T) {
 			"zone":     makeZones,
 			"state":    setState,
 			"keep":     keep,
+			"uuid": func(ts *testscript.TestScript, _ bool, args []string) {
+				entry, err := store.Open(ts.Getenv("R")).Lookup(zone.Name(args[0]))
+				ts.Check(err)
+				ts.Setenv(args[1], entry.UUID.String())
+			},
 			"together": together,
 			"trim":     trim,
 			"crlf":     crlf,

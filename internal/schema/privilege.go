@@ -67,6 +67,7 @@ var linuxCapabilities = strings.Fields(`chown dac_override dac_read_search fowne
 // name is taken away again by "-" or "!" in front.
 var privileges = Kind[[]Privilege]{
 	Meta: "PRIVILEGES", Allowed: "privileges with commas between them; -NAME and !NAME take away; default first",
+	Values: append([]string{DefaultPrivileges}, illumosPrivileges...),
 	parse:  parsePrivileges,
 	sample: pick("default", "default,sys_time", "default,!net_rawaccess", "basic,cap_net_bind_service", ""),
 }

@@ -56,8 +56,14 @@ func (s *Session) create(c *syntax.Command, v *verb) {
 // mayReplace settles what happens to a zone that is there already. Only what
 // is committed counts.
 func (s *Session) mayReplace(force bool) bool {
-	if _, _, err := s.env.Store.Load(s.target); err != nil {
+	_, _, err := s.env.Store.Load(s.target)
+	if errors.Is(err, store.ErrNoZone) {
 		return true
+	}
+	if err != nil { // what cannot be read may be all that is left of a zone
+		s.storeError(string(s.target), err)
+		s.say("The file is left as it is; mend it, or remove it with delete -F.")
+		return false
 	}
 	if st, known := s.state(s.target); known && st >= zone.Installed {
 		s.say("Zone %s already installed; create not allowed.", s.target)
