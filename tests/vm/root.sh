@@ -45,7 +45,7 @@ finish_root() {
 	kernel=$(newest_kernel "$root")
 	rm -rf "$root"/boot/initrd* "$root"/initrd.img* "$root"/var/cache/apt/* "$root"/var/lib/apt/lists/*
 	# A guest under emulation unpacks slowly.
-	xz -d "$root/lib/modules/$kernel"/updates/dkms/*.xz
+	find "$root/lib/modules/$kernel/updates" -name '*.xz' -exec xz -d {} +
 	chroot "$root" depmod "$kernel"
 	mkdir -p "$root/images" "$root/mnt/dir" "$root/tank"
 	echo "$kernel" >"$dir/kernel-release"
