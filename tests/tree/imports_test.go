@@ -108,8 +108,11 @@ func (p listed) short(path string) (name string, ours bool) {
 
 func TestImports(t *testing.T) {
 	rules := readImportList(t)
+	exists, internal, needed := map[string]bool{}, map[string]bool{}, map[string]bool{}
 	for _, p := range listPackages(t) {
 		name, _ := p.short(p.ImportPath)
+		exists[name] = true
+		internal[name] = strings.Contains(p.ImportPath, "/internal/")
 		r := rules[name]
 		if r == nil {
 			t.Errorf("%s is not listed in %s: give it a line below all that it imports, and README's map a word", name, importList)
@@ -117,6 +120,7 @@ func TestImports(t *testing.T) {
 		}
 		for _, path := range p.Imports {
 			imported, ours := p.short(path)
+			needed[imported] = needed[imported] || ours
 			switch {
 			case !ours && !strings.Contains(strings.Split(path, "/")[0], "."): // the standard library
 			case ours && rules[imported] != nil && rules[imported].onlyTest:
@@ -134,6 +138,12 @@ func TestImports(t *testing.T) {
 		}
 	}
 	for name, r := range rules {
+		if name != "tests" && !exists[name] {
+			t.Errorf("%s is listed in %s, and is no package: remove its line", name, importList)
+		}
+		if internal[name] && !needed[name] {
+			t.Errorf("nothing imports %s: is it dead?", name)
+		}
 		for imported, needed := range r.except {
 			if !needed {
 				t.Errorf("%s no longer imports %s: remove the exception from %s", name, imported, importList)

@@ -108,15 +108,6 @@ func (w *world) children(s *space) (cs []*space) {
 	return cs
 }
 
-func (w *world) find(id uint64) *space {
-	for _, s := range w.spaces {
-		if s.id == id {
-			return s
-		}
-	}
-	return nil
-}
-
 // create is a namespace made by u; its id is the module's to say.
 func (w *world) create(u *user, title string) (*space, unix.Errno) {
 	parent, anchor := w.own(u)
