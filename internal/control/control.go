@@ -16,7 +16,8 @@ import (
 )
 
 // Dir holds the run-time files. Names in it cannot be listed by others than
-// root (mode 0700).
+// root (mode 0711), but a record whose name is known can be read by anybody:
+// list needs no privilege.
 const Dir = "/run/zones"
 
 var (
@@ -53,9 +54,11 @@ const (
 	SnapshotSuffix = "snapshot.xml"  // configuration the zone was readied with
 )
 
+const dirMode = 0o711
+
 // Prepare makes Dir when it is missing and refuses one that is not root's.
 func Prepare() error {
-	if err := os.Mkdir(Dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+	if err := os.Mkdir(Dir, dirMode); err != nil && !errors.Is(err, os.ErrExist) {
 		return err
 	}
 	info, err := os.Lstat(Dir)
@@ -64,6 +67,9 @@ func Prepare() error {
 	}
 	if !info.IsDir() || info.Mode().Perm()&0o022 != 0 {
 		return fmt.Errorf("%s is not a directory that only root writes to", Dir)
+	}
+	if info.Mode().Perm() != dirMode {
+		return os.Chmod(Dir, dirMode)
 	}
 	return nil
 }
