@@ -9,10 +9,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"zones/internal/brand"
 	"zones/internal/image"
+	"zones/internal/schema"
 	"zones/internal/zfs"
 	"zones/internal/zone"
 )
@@ -109,7 +111,7 @@ func (in *install) close() {
 
 // open opens the sources before anything has been touched, so that a wrong
 // name leaves the zone configured.
-func (in *install) open(context.Context) error {
+func (in *install) open(ctx context.Context) error {
 	b, err := in.m.brandOf(in.z)
 	if err != nil {
 		return err
@@ -145,6 +147,9 @@ func (in *install) open(context.Context) error {
 			return sourceError(name, err)
 		}
 		in.opened = append(in.opened, s)
+		if s.Kind() == image.ZFSSnapshot && !zfs.Exists(ctx, s.Name()) {
+			return sourceError(name, zfs.ErrNotFound)
+		}
 	}
 	return nil
 }
@@ -236,8 +241,23 @@ func (in *install) unpack(ctx context.Context) error {
 			}
 			return sourceError(s.Name(), err)
 		}
+		if result.Config != nil {
+			in.hintInit(result.Config)
+		}
 	}
 	return nil
+}
+
+// hintInit says how a zone of an image is booted that has no init: as other
+// tools would start it.
+func (in *install) hintInit(c *image.Config) {
+	b, err := in.m.brandOf(in.z)
+	command := append(slices.Clone(c.Entrypoint), c.Cmd...)
+	if err != nil || len(command) == 0 || hasFile(in.root(), b.Init) {
+		return
+	}
+	in.m.Talk.Bare(fmt.Sprintf("The image has no %s; boot the zone with \"-- -i %s\", or set %s to that.",
+		b.Init, command[0], schema.BootArgs.Name))
 }
 
 // settle leaves the root as other hosts and the next boot expect it.
