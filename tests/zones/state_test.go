@@ -45,10 +45,27 @@ func takeState() (state, error) {
 			return nil, fmt.Errorf("look for what is left: %s: %w", kind, err)
 		}
 		for _, name := range found {
-			s[thing{kind, name}] = true
+			if !stays(kind, name) {
+				s[thing{kind, name}] = true
+			}
 		}
 	}
 	return s, nil
+}
+
+// stays reports whether a thing that the first use of a zone makes is for the
+// machine to keep: locks, which are never removed while it runs, the index, and
+// the places that hold those of zones.
+func stays(kind, name string) bool {
+	switch kind {
+	case "state file":
+		return strings.HasSuffix(name, ".lock") || name == ".stage"
+	case "configuration":
+		return name == "index"
+	case "cgroup":
+		return name == "/sys/fs/cgroup/zones.slice" || name == "/sys/fs/cgroup/zones.slice/.zoneadmd"
+	}
+	return false
 }
 
 // without lists what is in s and not in clean.
