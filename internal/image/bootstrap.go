@@ -70,7 +70,7 @@ func (s *Source) bootstrap(ctx context.Context, t *tree) error {
 }
 
 func (s *Source) bootstrapTar(ctx context.Context, t *tree, tool string, args []string) error {
-	cmd := exec.CommandContext(ctx, tool, args...)
+	cmd := polite(exec.CommandContext(ctx, tool, args...))
 	var said tail
 	cmd.Stderr, cmd.Env = &said, toolEnv()
 	out, err := cmd.StdoutPipe()
@@ -95,6 +95,13 @@ func (s *Source) bootstrapTar(ctx context.Context, t *tree, tool string, args []
 	return uerr
 }
 
+// polite lets a tool that is interrupted remove what it made meanwhile.
+func polite(cmd *exec.Cmd) *exec.Cmd {
+	cmd.Cancel = func() error { return cmd.Process.Signal(unix.SIGTERM) }
+	cmd.WaitDelay = 30 * time.Second
+	return cmd
+}
+
 func (s *Source) bootstrapDirectory(ctx context.Context, t *tree, include, mirror string) error {
 	dir, err := os.MkdirTemp("/var/tmp", "zone-bootstrap-")
 	if err != nil {
@@ -107,7 +114,7 @@ func (s *Source) bootstrapDirectory(ctx context.Context, t *tree, include, mirro
 		args = append(args, mirror)
 	}
 	tool, _ := findTool("debootstrap")
-	cmd := exec.CommandContext(ctx, tool, args...)
+	cmd := polite(exec.CommandContext(ctx, tool, args...))
 	var said tail
 	cmd.Stdout, cmd.Stderr, cmd.Env = &said, &said, toolEnv()
 	if err := cmd.Run(); err != nil {

@@ -19,6 +19,9 @@ func (t *tree) spend(n int) error {
 		return nil
 	}
 	t.checked = t.written
+	if err := t.interrupted(); err != nil {
+		return err
+	}
 	var st unix.Statfs_t
 	if err := unix.Fstatfs(t.root, &st); err != nil {
 		return err
@@ -53,6 +56,9 @@ func (t *tree) write(fd int, r io.Reader, size int64, block int) error {
 		if empty && err == nil {
 			off += int64(n)
 			hole = true
+			if err := t.interrupted(); err != nil {
+				return err
+			}
 			continue
 		}
 		if n > 0 {

@@ -189,6 +189,7 @@ func (s *Source) Unpack(ctx context.Context, root string) (*Result, error) {
 		return &Result{}, err
 	}
 	defer t.close()
+	t.interrupted = ctx.Err
 	res := &Result{}
 	switch s.kind {
 	case Directory:

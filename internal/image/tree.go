@@ -33,6 +33,8 @@ type tree struct {
 	checked int64 // written when the free space was last looked at
 	reserve uint64
 	buf     []byte
+	// interrupted is asked now and then, also within a large file.
+	interrupted func() error
 }
 
 // meta is what a file has besides content.
@@ -61,6 +63,7 @@ func openTree(root string, opts Options) (*tree, error) {
 	t := &tree{
 		root: fd, resolve: strictLinks, asRoot: os.Geteuid() == 0, opts: opts,
 		parents: map[string]int{".": fd}, later: map[string]meta{}, buf: make([]byte, copySize), meter: &meter{},
+		interrupted: func() error { return nil },
 	}
 	var st unix.Statfs_t
 	if err := unix.Fstatfs(fd, &st); err == nil {
