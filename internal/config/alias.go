@@ -20,9 +20,13 @@ func (c *Config) Rctl(name string) *Resource {
 // of its name with one value of the alias's privilege and action; there may be
 // one which is not of that shape, and then it is taken.
 func (c *Config) alias(p *schema.Property) (text string, shown, taken bool) {
-	for _, r := range c.Find(schema.RctlName.Property, p.Alias.Rctl) {
+	return c.rctlAlias(*p.Alias)
+}
+
+func (c *Config) rctlAlias(a schema.Alias) (text string, shown, taken bool) {
+	for _, r := range c.Find(schema.RctlName.Property, a.Rctl) {
 		limits, _, err := schema.RctlValue.Read(r)
-		if taken || err != nil || len(limits) != 1 || limits[0].Action != p.Alias.Action {
+		if taken || err != nil || len(limits) != 1 || limits[0].Action != a.Action {
 			return "", false, true
 		}
 		text, taken = strconv.FormatUint(limits[0].Limit, 10), true
@@ -68,6 +72,19 @@ func (c *Config) AliasTaken(p *schema.Property) (taken, shown bool) {
 	return taken, shown
 }
 
+// AdoptPhysicalCap moves a cap of physical memory that another system kept as a
+// resource control to its place here.
+func (c *Config) AdoptPhysicalCap() {
+	text, shown, _ := c.rctlAlias(schema.PhysicalRctl)
+	if !shown || c.stored(schema.CappedMemoryResource) != nil {
+		return
+	}
+	c.Remove(c.Rctl(schema.PhysicalRctl.Rctl))
+	r := NewResource(schema.CappedMemoryResource)
+	r.SetText(schema.CappedMemoryPhysical.Property, text)
+	c.Add(r)
+}
+
 func hasAliases(t *schema.Resource) bool {
 	return t == schema.CappedCPUResource || t == schema.CappedMemoryResource
 }
@@ -77,6 +94,12 @@ func (c *Config) computed(t *schema.Resource) []*Resource {
 	found := false
 	if r := c.stored(t); r != nil {
 		view, found = r.Clone(), true
+	}
+	if t == schema.CappedMemoryResource && view.Text(schema.CappedMemoryPhysical.Property) == "" {
+		if text, shown, _ := c.rctlAlias(schema.PhysicalRctl); shown {
+			view.SetText(schema.CappedMemoryPhysical.Property, text)
+			found = true
+		}
 	}
 	for _, p := range t.Props {
 		if p.Alias == nil {

@@ -15,6 +15,11 @@ var (
 		aliasOf("zone.max-locked-memory", "deny"), canClear, quiet, bare, needsSize(nonNegativeSize, ""))
 )
 
+// PhysicalRctl is the resource control that OmniOS and SmartOS keep the cap of
+// physical memory as. It is read when there is no
+// cap in the place of illumos.
+var PhysicalRctl = Alias{"zone.max-physical-memory", "deny"}
+
 // MinSwap is the least swap a zone can be limited to, and MinGlobalSwap the
 // global zone, in bytes.
 const (

@@ -32,6 +32,9 @@ func (s *Session) selects(c *syntax.Command, v *verb) {
 
 func (s *Session) selectSingle(t *schema.Resource) {
 	prefix := "select " + t.Name
+	if t == schema.CappedMemoryResource {
+		s.doc.AdoptPhysicalCap()
+	}
 	r := s.doc.First(t)
 	if t == schema.CappedCPUResource {
 		if taken, shown := s.doc.AliasTaken(schema.CappedCPUNCPUs.Property); taken && !shown {
@@ -202,6 +205,9 @@ func (s *Session) removeSingle(t *schema.Resource) {
 		}
 		s.dirty = true
 		return
+	}
+	if t == schema.CappedMemoryResource {
+		s.doc.AdoptPhysicalCap()
 	}
 	if s.doc.First(t) == nil {
 		switch t {
