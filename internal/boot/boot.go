@@ -72,6 +72,10 @@ func (m *Machine) Ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, readyLimit)
 	defer cancel()
 	m.prefetch(ctx)
+	return m.steps(ctx)
+}
+
+func (m *Machine) steps(ctx context.Context) error {
 	for i, step := range Steps {
 		start := time.Now()
 		if err := step.Do(ctx, m); err != nil {

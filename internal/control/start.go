@@ -45,7 +45,7 @@ type Starter struct {
 // the zone's lock. Recovered tells that the zone was active without one, which
 // the user is to be warned of.
 func (s Starter) Connect(ctx context.Context, name zone.Name) (c *Conn, recovered bool, err error) {
-	if c, err := Dial(ctx, name); !errors.Is(err, ErrNoSupervisor) {
+	if c, err := dialAlive(ctx, name); !errors.Is(err, ErrNoSupervisor) {
 		return c, false, err
 	}
 	if !s.Locked {
@@ -71,6 +71,24 @@ func (s Starter) Connect(ctx context.Context, name zone.Name) (c *Conn, recovere
 		recovered = err == nil
 	}
 	return c, recovered, err
+}
+
+// dialAlive is Dial that makes sure to be noticed: a supervisor that is about
+// to end because nobody needs it ends without looking at its socket again.
+func dialAlive(ctx context.Context, name zone.Name) (*Conn, error) {
+	c, err := Dial(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	err = c.Do(ctx, OpPing, "", nil)
+	if err == nil {
+		return c, nil
+	}
+	c.Close()
+	if errors.Is(err, ErrLost) {
+		err = ErrNoSupervisor
+	}
+	return nil, err
 }
 
 func (s Starter) spawn(ctx context.Context, name zone.Name) error {

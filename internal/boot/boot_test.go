@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package boot
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"zones/internal/control"
+	"zones/internal/zone"
+)
+
+// The order is the contract between boot and halt: what is delegated is there
+// before anything runs, and taken away when nothing runs any more.
+func TestOrder(t *testing.T) {
+	place := map[string]int{}
+	for i, s := range Steps {
+		if s.Do == nil || s.Undo == nil {
+			t.Errorf("step %s cannot be undone", s.Name)
+		}
+		place[s.Name] = i
+	}
+	for _, pair := range [][2]string{{"record", "cgroup"}, {"cgroup", "process"}, {"console", "process"}, {"process", "delegation"},
+		{"process", "network"}, {"delegation", "commit"}, {"network", "commit"}} {
+		if place[pair[0]] >= place[pair[1]] {
+			t.Errorf("%s comes after %s", pair[0], pair[1])
+		}
+	}
+}
+
+// Every undoing succeeds when there is nothing to undo, as often as it is asked.
+func TestHaltOfNothing(t *testing.T) {
+	for range 2 {
+		m := &Machine{Record: control.Record{Name: zone.Name("no-such-zone.test"), Phase: control.PhaseHalting}}
+		if err := m.Halt(context.Background()); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestFailingStepIsUndone(t *testing.T) {
+	saved := Steps
+	defer func() { Steps = saved }()
+	var said []string
+	step := func(name string, err error) Step {
+		return Step{name, func(context.Context, *Machine) error { said = append(said, name); return err },
+			func(ctx context.Context, _ *Machine) error {
+				if ctx.Err() != nil {
+					t.Error("undone with a context that has ended")
+				}
+				said = append(said, "undo "+name)
+				return nil
+			}}
+	}
+	reason := errors.New("no")
+	Steps = []Step{step("a", nil), step("b", nil), step("c", reason), step("d", nil)}
+	var timed []string
+	m := &Machine{Spec: nil, Done: func(step string, _ time.Duration) { timed = append(timed, step) }}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	if err := m.steps(ctx); !errors.Is(err, reason) {
+		t.Errorf("got %v", err)
+	}
+	want := "a b c undo c undo b undo a"
+	got := ""
+	for i, s := range said {
+		if i > 0 {
+			got += " "
+		}
+		got += s
+	}
+	if got != want || len(timed) != 5 {
+		t.Errorf("got %q, want %q; timed %v", got, want, timed)
+	}
+}
