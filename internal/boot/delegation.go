@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"zones/internal/delegns"
 	"zones/internal/mount"
 	"zones/internal/zfs"
@@ -88,8 +90,9 @@ func (m *Machine) grant(ctx context.Context, base int) error {
 			return err
 		}
 		// A dataset fresh from the host is its root's; the zone's could not
-		// make a file in it.
-		if err := mount.Own("zfs", name, base, "zfsutil"); err != nil {
+		// make a file in it. One that another zone has mounted is busy, and
+		// has been that zone's for long.
+		if err := mount.Own("zfs", name, base, "zfsutil"); err != nil && !errors.Is(err, unix.EBUSY) {
 			return fmt.Errorf("cannot delegate ZFS dataset '%s': %w", name, err)
 		}
 	}
