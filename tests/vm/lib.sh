@@ -79,7 +79,7 @@ hash_sources() {
 }
 
 # A layer is a directory of the cache, made in one piece: it is filled under
-# another name, everything is written out, and its stamp is written last.
+# another name, and its stamp is written last.
 
 # locked NAME COMMAND...: run the command while nobody else runs one for NAME.
 locked() {
@@ -95,13 +95,12 @@ locked() {
 	exec {fd}>&-
 }
 
-# seal DIR: write the stamp of a finished layer, last and in one piece.
+# seal DIR: write the stamp of a finished layer, last and in one piece. Nothing
+# waits for the disk: what a crash of the machine cuts short has another size
+# than the stamp says.
 seal() {
-	sync -f "$1"
 	shape "$1" >"$1/.stamp"
-	sync "$1/.stamp"
 	mv "$1/.stamp" "$1/stamp"
-	sync "$1"
 }
 
 # sound DIR: whether the layer is what its stamp says.
@@ -137,7 +136,6 @@ make_layer() {
 	"$3" "$work" >&2
 	seal "$work"
 	mv -T "$work" "$dir"
-	sync -f "$cache"
 	forget "$1"
 	echo "$dir"
 }
