@@ -12,6 +12,7 @@
 #include "core.h"
 
 #include <linux/dcache.h>
+#include <linux/file.h>
 #include <linux/workqueue.h>
 #include "compat.h"
 
@@ -154,8 +155,10 @@ static void watch_look(struct work_struct *work)
 		cond_resched();
 	}
 	/* One death may make another one visible, once our file is closed. */
+	if (found)
+		flush_delayed_fput();
 	if (any || found)
-		schedule_delayed_work(&watch_work, found ? HZ / 50 : WATCH_PERIOD);
+		schedule_delayed_work(&watch_work, found ? 1 : WATCH_PERIOD);
 }
 
 /* For the module's exit, when there are no namespaces. */

@@ -282,8 +282,9 @@ static int enter_and(const struct zone *z, uid_t uid, int (*fn)(void *), void *a
 	pid = fork();
 	if (!pid) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		/* By way of root, or the capabilities would stay. */
 		if (setns(z->userns, CLONE_NEWUSER) || setgroups(0, NULL) ||
-		    setresgid(uid, uid, uid) || setresuid(uid, uid, uid)) {
+		    setresgid(uid, uid, uid) || setresuid(0, 0, 0) || setresuid(uid, uid, uid)) {
 			printf("cannot enter: %s\n", strerror(errno));
 			_exit(255);
 		}
@@ -378,7 +379,7 @@ void set_param(const char *module, const char *param, long value)
 
 /*
  * OpenZFS's oldest calls take a large structure that begins with the dataset's
- * name, and then the value, 4096 bytes each.  To inherit a property that cannot
+ * name; the value is behind other fields.  To inherit a property that cannot
  * be inherited is EINVAL for who might write, and changes nothing.
  */
 #define ZFS_OBJSET_STATS	0x5a12
@@ -399,7 +400,7 @@ int zfs_access(const char *dataset)
 		r = ZFS_SEES;
 	memset(zc, 0, sizeof(zc));
 	strcpy(zc, dataset);
-	strcpy(zc + 4096, "type");
+	strcpy(zc + 4144, "type");
 	if (r == ZFS_SEES && ioctl(fd, ZFS_INHERIT_PROP, zc) && errno == EINVAL)
 		r = ZFS_WRITES;
 	close(fd);

@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mount.h>
@@ -337,15 +338,29 @@ static int nest_fn(void *arg)
 {
 	struct nest *n = arg;
 	struct zone z = zone_new();
-	int ns = dn_create("inner"), sub;
+	int ns = dn_create("inner"), sub = dn_create("held");
+	char c;
 
-	if (ns < 0 || dn_attach(ns, z.userns) || dn_grant(ns, "test:a.x"))
+	if (ns < 0 || sub < 0 || dn_attach(ns, z.userns) || dn_grant(ns, "test:a.x"))
 		return 1;
-	sub = dn_create("held");
-	if (send_fd(n->sock, ns) || send_fd(n->sock, sub))
+	/* Until the host holds both. */
+	if (write(n->sock, "", 1) != 1 || read(n->sock, &c, 1) != 1)
 		return 2;
 	zone_kill(&z);
 	return 0;
+}
+
+static void *hold_both(void *arg)
+{
+	int *fds = arg;
+	char c;
+
+	if (read(fds[0], &c, 1) == 1) {
+		fds[1] = dn_open(DELEGNS_BY_NAME, 0, "outer/inner", -1, 0);
+		fds[2] = dn_open(DELEGNS_BY_NAME, 0, "outer/held", -1, 0);
+	}
+	check_eq(write(fds[0], "", 1), 1);
+	return NULL;
 }
 
 static void nested_deaths(void)
@@ -353,15 +368,20 @@ static void nested_deaths(void)
 	struct zone z = zone_new();
 	uint64_t id;
 	int pair[2], ns = dn_create_id("outer", &id), inner, held;
+	int fds[3] = { -1, -1, -1 };
+	pthread_t t;
 	struct nest n;
 
 	check_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
 	n.sock = pair[0];
+	fds[0] = pair[1];
 	check_eq(dn_attach(ns, z.userns), 0);
 	check_eq(dn_grant(ns, "test:x"), 0);
+	pthread_create(&t, NULL, hold_both, fds);
 	check_eq(in_zone(&z, nest_fn, &n), 0);
-	inner = recv_fd(pair[1]);
-	held = recv_fd(pair[1]);
+	pthread_join(t, NULL);
+	inner = fds[1];
+	held = fds[2];
 	check(inner >= 0 && held >= 0);
 	check_eq(dn_count(), 3);
 	/* The host holds the inner ones; the zone is what they came from. */

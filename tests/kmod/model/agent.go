@@ -168,7 +168,7 @@ func spawn(id int, socket string) (int, error) {
 }
 
 // Two of OpenZFS's oldest calls, whose structure begins with the dataset and
-// the value, 4096 bytes each. To inherit a property that cannot be inherited
+// has the value behind other fields. To inherit a property that cannot be inherited
 // is EINVAL for who might write, and changes nothing.
 const (
 	zfsObjsetStats = 0x5a12
@@ -194,7 +194,7 @@ func probe(datasets []string) (string, error) {
 		}
 		clear(zc)
 		copy(zc, d)
-		copy(zc[4096:], "type")
+		copy(zc[4144:], "type")
 		_, _, errno = unix.Syscall(unix.SYS_IOCTL, f.Fd(), zfsInheritProp, uintptr(unsafe.Pointer(&zc[0])))
 		if errno == unix.EINVAL {
 			said = append(said, writes)
