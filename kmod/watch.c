@@ -34,7 +34,7 @@ static DECLARE_DELAYED_WORK(watch_work, watch_look);
 static bool userns_dead(const struct dn_attach *a)
 {
 	unsigned int ours = 1 + dn_consumer_refs(a);
-	const struct file *file = a->to.file;
+	struct file *file = a->to.file;
 
 	if (compat_userns_count(a->to.userns) > ours)
 		return false;

@@ -19,6 +19,7 @@
 #include <linux/module.h>
 #include <linux/namei.h>
 #include <linux/sched/task.h>
+#include <linux/string.h>
 #include <linux/workqueue.h>
 #include "name.h"
 
@@ -158,29 +159,34 @@ struct delegns_consumer zfs_consumer = {
 	.detach = zfs_detach,
 };
 
-/* The version of the modules that ours is linked to: they are built as one. */
-static const char *spl_version(void)
+/*
+ * The version of spl.ko, which is built as one with zfs.ko.  The kernel tells
+ * it to readers of this file only; what cannot be read is not safe.
+ */
+static void read_version(char *version, size_t size)
 {
-#ifdef CONFIG_MODULE_UNLOAD
-	const struct module_use *use;
+	struct file *file = filp_open("/sys/module/spl/version", O_RDONLY, 0);
+	loff_t pos = 0;
+	ssize_t n = 0;
 
-	list_for_each_entry(use, &THIS_MODULE->target_list, target_list)
-		if (!strcmp(use->target->name, "spl"))
-			return use->target->version;
-#endif
-	return NULL;
+	if (!IS_ERR(file)) {
+		n = kernel_read(file, version, size - 1, &pos);
+		filp_close(file, NULL);
+	}
+	version[max_t(ssize_t, n, 0)] = '\0';
+	strim(version);
 }
 
 static int __init delegns_zfs_init(void)
 {
-	const char *version = spl_version();
+	char version[64];
 	int err;
 
+	read_version(version, sizeof(version));
 	version_safe = zfs_version_safe(version);
 	if (!version_safe)
-		pr_warn("OpenZFS %s is not safe to delegate with: 2.3.9, 2.4.4 or newer is%s\n",
-			version ?: "of unknown version",
-			allow_unsafe ? "; allow_unsafe is set" : " needed");
+		pr_warn("OpenZFS '%s' is not safe to delegate with: 2.3.9, 2.4.4 or newer is%s\n",
+			version, allow_unsafe ? "; allow_unsafe is set" : " needed");
 	root_cred = prepare_kernel_cred(&init_task);
 	if (!root_cred)
 		return -ENOMEM;
