@@ -111,6 +111,9 @@ struct dn_ns {
  * @nr_children: their number; dn_lock.
  * @handed:   what is handed to it (struct dn_handover); dn_lock.
  * @nr_handed: the number of these by consumer; dn_lock.
+ * @doomed:   found dead by the look under way; dn_lock.
+ * @doomed_below: the attachments that were, whose user namespaces are directly
+ *            below this one's; 0 between looks; dn_lock.
  * @rcu:      for freeing.
  */
 struct dn_attach {
@@ -123,6 +126,8 @@ struct dn_attach {
 	u32 nr_children;
 	struct list_head handed;
 	u32 nr_handed[DN_CONSUMERS];
+	bool doomed;
+	u32 doomed_below;
 	struct rcu_head rcu;
 };
 

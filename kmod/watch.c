@@ -28,12 +28,13 @@ static DECLARE_DELAYED_WORK(watch_work, watch_look);
  * Is an attached user namespace referenced by nobody but us?  We have a file,
  * which is one reference however many files there are (they share an inode),
  * hence the second look at whether there are other files; and what consumers
- * have.  The count is read again because a descriptor may have turned into a
- * process in between.
+ * have; and what user namespaces below it have that are doomed themselves.  The
+ * count is read again because a descriptor may have turned into a process in
+ * between.
  */
 static bool userns_dead(const struct dn_attach *a)
 {
-	unsigned int ours = 1 + dn_consumer_refs(a);
+	unsigned int ours = 1 + dn_consumer_refs(a) + a->doomed_below;
 	struct file *file = a->to.file;
 
 	if (compat_userns_count(a->to.userns) > ours)
@@ -45,6 +46,43 @@ static bool userns_dead(const struct dn_attach *a)
 	return compat_userns_count(a->to.userns) <= ours;
 }
 
+/* Marks what died in one namespace. */
+static bool mark_one(struct dn_ns *ns, struct dn_ns *top)
+{
+	struct dn_attach *a, *up;
+	bool found = false;
+
+	list_for_each_entry_reverse(a, &ns->attached, of_ns) {
+		if (!userns_dead(a))
+			continue;
+		a->doomed = true;
+		found = true;
+		/* It stays until it is dropped, and so does its reference. */
+		up = dn_attach_find(a->to.userns->parent);
+		if (up && (up->ns == top || dn_ns_below(up->ns, top)))
+			up->doomed_below++;
+	}
+	return found;
+}
+
+/* Drops what was marked. */
+static bool drop_one(struct dn_ns *ns, struct dn_ns *top)
+{
+	struct dn_attach *a, *next;
+	bool found = false;
+
+	list_for_each_entry_safe(a, next, &ns->attached, of_ns) {
+		a->doomed_below = 0;
+		if (a->doomed) {
+			dn_attach_drop(a);
+			found = true;
+		}
+	}
+	if (found && !ns->nr_attached && !ns->holders)
+		dn_ns_destroy(ns);
+	return found;
+}
+
 static struct dn_ns *deepest_first(struct dn_ns *ns)
 {
 	struct rb_node *child;
@@ -54,19 +92,20 @@ static struct dn_ns *deepest_first(struct dn_ns *ns)
 	return ns;
 }
 
-static bool reap_one(struct dn_ns *ns)
+/* Visits a namespace and all below it, children first; each may go meanwhile. */
+static bool visit(struct dn_ns *top, bool (*one)(struct dn_ns *ns, struct dn_ns *top))
 {
-	struct dn_attach *a, *next;
-	bool found = false;
+	struct dn_ns *ns = deepest_first(top), *parent;
+	struct rb_node *next;
+	bool found = false, last;
 
-	list_for_each_entry_safe_reverse(a, next, &ns->attached, of_ns) {
-		if (userns_dead(a)) {
-			dn_attach_drop(a);
-			found = true;
-		}
-	}
-	if (found && !ns->nr_attached && !ns->holders)
-		dn_ns_destroy(ns);
+	do {
+		last = ns == top;
+		parent = ns->parent;
+		next = last ? NULL : rb_next(&ns->of_parent);
+		found |= one(ns, top);
+		ns = next ? deepest_first(rb_entry(next, struct dn_ns, of_parent)) : parent;
+	} while (!last);
 	return found;
 }
 
@@ -81,20 +120,8 @@ static bool reap_one(struct dn_ns *ns)
  */
 bool dn_reap(struct dn_ns *ns)
 {
-	struct dn_ns *n, *parent;
-	struct rb_node *next;
-	bool found = false, last;
-
 	lockdep_assert_held(&dn_lock);
-	n = deepest_first(ns);
-	do {
-		last = n == ns;
-		parent = n->parent;
-		next = last ? NULL : rb_next(&n->of_parent);
-		found |= reap_one(n);
-		n = next ? deepest_first(rb_entry(next, struct dn_ns, of_parent)) : parent;
-	} while (!last);
-	return found;
+	return visit(ns, mark_one) && visit(ns, drop_one);
 }
 
 static bool watch_add(struct dn_ns *ns)
@@ -154,7 +181,7 @@ static void watch_look(struct work_struct *work)
 		dn_ns_put(ns);
 		cond_resched();
 	}
-	/* One death may make another one visible, once our file is closed. */
+	/* A death may make another one visible, once our file is closed. */
 	if (found)
 		flush_delayed_fput();
 	if (any || found)
