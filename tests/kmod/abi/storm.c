@@ -201,7 +201,8 @@ static void task(int n, time_t end)
 
 static bool nothing_left(void)
 {
-	for (int i = 0; i < 200 && dn_count(); i++)
+	/* A process that nobody has waited for keeps its user namespace. */
+	for (int i = 0; i < 200 && (waitpid(-1, NULL, WNOHANG) > 0 || dn_count()); i++)
 		msleep(50);
 	if (dn_count())
 		printf("%d namespaces are left\n", dn_count());
@@ -247,8 +248,6 @@ static bool stress(int seconds, int tasks)
 	for (int i = 0; i < SPACES; i++)
 		if (shared->zones[i])
 			kill(shared->zones[i], SIGKILL);
-	while (waitpid(-1, NULL, WNOHANG) > 0)
-		;
 	if (!access("/sys/module/delegns_test", F_OK)) {
 		test_param("fail_attach", "0");
 		test_param("fail_born", "0");
@@ -300,6 +299,46 @@ static void fill(unsigned char *arg, size_t size, int ns, int userns)
 		memcpy(arg, rnd(2) ? "test" : "zfs", rnd(2) ? 4 : 3);
 }
 
+/* A call that may well succeed, most often with one thing wrong. */
+static void sensible(unsigned long cmd, unsigned char *arg, size_t size, int ns, int userns)
+{
+	static struct delegns_grant records[8];
+	static char name[4];
+	union {
+		struct delegns_create create;
+		struct delegns_open open;
+		struct delegns_list list;
+		struct delegns_resource resource;
+		struct delegns_userns userns;
+	} a;
+
+	memset(&a, 0, sizeof(a));
+	snprintf(name, sizeof(name), "%c%s", (int)('a' + rnd(4)), rnd(2) ? "" : ".x");
+	switch (cmd) {
+	case DELEGNS_CREATE:
+		a.create = (struct delegns_create){ .name = (uintptr_t)name, .name_len = strlen(name) };
+		break;
+	case DELEGNS_OPEN:
+		a.open = (struct delegns_open){ .by = 1 + rnd(4), .flags = rnd(2), .id = rnd(10), .pidfd = ns,
+			.name = (uintptr_t)name, .name_len = strlen(name) };
+		break;
+	case DELEGNS_LIST: case DELEGNS_GRANTS: case DELEGNS_ATTACHED:
+		a.list = (struct delegns_list){ .buf = (uintptr_t)records, .count = 1 + rnd(8), .record_size = 288 };
+		break;
+	case DELEGNS_GRANT: case DELEGNS_REVOKE: case DELEGNS_QUERY:
+		a.resource = (struct delegns_resource){ .name = (uintptr_t)name, .name_len = strlen(name) };
+		strcpy(a.resource.consumer, "test");
+		break;
+	case DELEGNS_ATTACH: case DELEGNS_DETACH:
+		a.userns.fd = userns;
+		break;
+	}
+	memset(arg, 0, size);
+	memcpy(arg, &a, size < sizeof(a) ? size : sizeof(a));
+	if (rnd(2))
+		arg[rnd(size)] ^= 1 << rnd(8);
+}
+
 struct fuzz {
 	long calls;
 	int ns;
@@ -329,7 +368,10 @@ static int fuzz_as(void *arg)
 			size = rnd(4) ? rnd(300) : rnd(8192);
 			cmd = (cmd & ~((unsigned long)_IOC_SIZEMASK << _IOC_SIZESHIFT)) | size << _IOC_SIZESHIFT;
 		}
-		fill(buf, size > sizeof(buf) ? sizeof(buf) : size, f->ns, f->userns);
+		if (rnd(2) && size == _IOC_SIZE(cmd) && size >= 8)
+			sensible(cmd, buf, size, f->ns, f->userns);
+		else
+			fill(buf, size > sizeof(buf) ? sizeof(buf) : size, f->ns, f->userns);
 		/* It may give out a descriptor, or destroy what we use. */
 		r = call(fd, cmd, rnd(50) ? buf : (void *)(uintptr_t)rnd(~0ULL));
 		count(r);
