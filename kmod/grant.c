@@ -195,7 +195,7 @@ int dn_grant(struct dn_ns *ns, struct delegns_consumer *c, const char *name)
 	g = kzalloc(struct_size(g, name, strlen(name) + 1), GFP_KERNEL_ACCOUNT);
 	if (!g)
 		return -ENOMEM;
-	strcpy(g->name, name);
+	memcpy(g->name, name, strlen(name) + 1);
 	g->ns = ns;
 	g->consumer = c;
 	g->seq = ns->grant_seq + 1;

@@ -42,7 +42,7 @@ static bool userns_dead(const struct dn_attach *a)
 	smp_rmb();	/* in this order: a process goes after its file came */
 	if (d_count(file->f_path.dentry) > 1 || file_count(file) > 1)
 		return false;
-	smp_rmb();
+	smp_rmb();	/* as above */
 	return compat_userns_count(a->to.userns) <= ours;
 }
 

@@ -107,7 +107,7 @@ static int test_attach(const char *name, const struct delegns_target *to)
 	h = kzalloc(struct_size(h, name, strlen(name) + 1), GFP_KERNEL);
 	if (!h)
 		return -ENOMEM;
-	strcpy(h->name, name);
+	memcpy(h->name, name, strlen(name) + 1);
 	h->userns = to->userns;
 	mutex_lock(&test_lock);
 	if (find(name, to->userns)) {

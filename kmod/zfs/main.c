@@ -23,10 +23,6 @@
 #include <linux/workqueue.h>
 #include "name.h"
 
-/* Of spl.ko.  Both return errnos that are positive, as Solaris does. */
-extern int zone_dataset_attach(struct cred *cred, const char *dataset, int userns_fd);
-extern int zone_dataset_detach(struct cred *cred, const char *dataset, int userns_fd);
-
 static bool allow_unsafe;
 module_param(allow_unsafe, bool, 0644);
 MODULE_PARM_DESC(allow_unsafe, "delegate with a version of OpenZFS that is known to be unsafe");

@@ -9,6 +9,12 @@
 
 #include <linux/delegns_consumer.h>
 
+struct cred;
+
+/* Of spl.ko.  Both return errnos that are positive, as Solaris does. */
+int zone_dataset_attach(struct cred *cred, const char *dataset, int userns_fd);
+int zone_dataset_detach(struct cred *cred, const char *dataset, int userns_fd);
+
 /* main.c */
 extern struct delegns_consumer zfs_consumer;
 

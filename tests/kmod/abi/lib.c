@@ -476,6 +476,9 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < sizeof(suites) / sizeof(suites[0]); i++)
 		if (argc < 2 || !strcmp(argv[1], suites[i].name))
 			suites[i].run();
+	/* Not on every kernel, so only when asked for. */
+	if (argc > 1 && !strcmp(argv[1], "faults"))
+		fault_tests();
 	printf("%d passed, %d failed\n", passed, failed);
 	return failed || !passed;
 }

@@ -32,6 +32,7 @@ void input_tests(void);
 void life_tests(void);
 void grant_tests(void);
 void hostile_tests(void);
+void fault_tests(void);
 int storm_main(int argc, char **argv);
 
 extern int dev;		/* /dev/delegns */
