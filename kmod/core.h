@@ -218,6 +218,7 @@ void dn_count_processes(void);
 /* watch.c: noticing that user namespaces died */
 bool dn_reap(struct dn_ns *ns);
 void dn_watch(struct dn_ns *ns);
+void dn_watch_start(void);
 void dn_watch_stop(void);
 
 /* attach.c: user namespaces */

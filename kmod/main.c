@@ -45,6 +45,7 @@ static int __init delegns_init(void)
 	int err;
 
 	seqcount_init(&dn_root.grants_seq);
+	dn_watch_start();
 	err = dn_proc_init();
 	if (err)
 		return err;

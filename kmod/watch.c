@@ -21,7 +21,7 @@
 static void watch_look(struct work_struct *work);
 
 static DEFINE_SPINLOCK(dn_watch_lock);
-static LIST_HEAD(watched);		/* dn_watch_lock */
+static struct list_head watched[DELEGNS_DEPTH_MAX + 1];	/* by depth; dn_watch_lock */
 static DECLARE_DELAYED_WORK(watch_work, watch_look);
 
 /*
@@ -131,7 +131,7 @@ static bool watch_add(struct dn_ns *ns)
 	spin_lock(&dn_watch_lock);
 	if (list_empty(&ns->watch)) {
 		dn_ns_get(ns);
-		list_add_tail(&ns->watch, &watched);
+		list_add_tail(&ns->watch, &watched[ns->depth]);
 		added = true;
 	}
 	spin_unlock(&dn_watch_lock);
@@ -161,26 +161,37 @@ static struct dn_ns *watch_take(struct list_head *list)
 	return ns;
 }
 
-static void watch_look(struct work_struct *work)
+/* Looks at the watched namespaces of one depth. */
+static void look_at(struct list_head *list, bool *found, bool *any)
 {
-	bool found = false, keep, any = false;
 	LIST_HEAD(todo);
 	struct dn_ns *ns;
+	bool keep;
 
 	spin_lock(&dn_watch_lock);
-	list_splice_init(&watched, &todo);
+	list_splice_init(list, &todo);
 	spin_unlock(&dn_watch_lock);
 	while ((ns = watch_take(&todo))) {
 		mutex_lock(&dn_lock);
 		if (!ns->dead)
-			found |= dn_reap(ns);
+			*found |= dn_reap(ns);
 		keep = !ns->dead && ns->nr_attached && (!ns->holders || wq_has_sleeper(&ns->wait));
 		mutex_unlock(&dn_lock);
 		if (keep)
-			any |= watch_add(ns);
+			*any |= watch_add(ns);
 		dn_ns_put(ns);
 		cond_resched();
 	}
+}
+
+/* From the top, because a look at a namespace is one at all below it. */
+static void watch_look(struct work_struct *work)
+{
+	bool found = false, any = false;
+	unsigned int depth;
+
+	for (depth = 0; depth <= DELEGNS_DEPTH_MAX; depth++)
+		look_at(&watched[depth], &found, &any);
 	/* A death may make another one visible, once our file is closed. */
 	if (found)
 		flush_delayed_fput();
@@ -188,12 +199,22 @@ static void watch_look(struct work_struct *work)
 		schedule_delayed_work(&watch_work, found ? 1 : WATCH_PERIOD);
 }
 
+void dn_watch_start(void)
+{
+	unsigned int depth;
+
+	for (depth = 0; depth <= DELEGNS_DEPTH_MAX; depth++)
+		INIT_LIST_HEAD(&watched[depth]);
+}
+
 /* For the module's exit, when there are no namespaces. */
 void dn_watch_stop(void)
 {
+	unsigned int depth;
 	struct dn_ns *ns;
 
 	cancel_delayed_work_sync(&watch_work);
-	while ((ns = watch_take(&watched)))
-		dn_ns_put(ns);
+	for (depth = 0; depth <= DELEGNS_DEPTH_MAX; depth++)
+		while ((ns = watch_take(&watched[depth])))
+			dn_ns_put(ns);
 }

@@ -16,6 +16,7 @@
 #include <linux/fdtable.h>
 #include <linux/file.h>
 #include <linux/fs.h>
+#include <linux/kmod.h>
 #include <linux/module.h>
 #include <linux/namei.h>
 #include <linux/sched/task.h>
@@ -178,6 +179,8 @@ static int __init delegns_zfs_init(void)
 	char version[64];
 	int err;
 
+	/* Not a soft dependency: modprobe -r would want to remove it with us. */
+	request_module("zfs");
 	read_version(version, sizeof(version));
 	version_safe = zfs_version_safe(version);
 	if (!version_safe)
@@ -219,7 +222,6 @@ module_init(delegns_zfs_init);
 module_exit(delegns_zfs_exit);
 
 MODULE_ALIAS("delegns-consumer-zfs");
-MODULE_SOFTDEP("pre: zfs");
 MODULE_DESCRIPTION("Delegation namespaces: ZFS datasets");
 MODULE_AUTHOR("The Zones for Linux authors");
 MODULE_LICENSE("GPL");

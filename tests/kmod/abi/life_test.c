@@ -77,8 +77,8 @@ static void last_process(void)
 	check_eq(zfs_access_in(&z, "tank/d"), ZFS_WRITES);
 	check_eq(handed_count(), 1);
 	zone_kill(&z);
-	check(dn_poll(ns, NOTICED) & POLLHUP);
 	check_eq(wait_gone(id, NOTICED), 0);
+	check_eq(dn_poll(ns, 0), POLLIN | POLLHUP);
 	check_eq(handed_count(), 0);
 	close(ns);
 }
