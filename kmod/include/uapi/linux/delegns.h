@@ -109,7 +109,8 @@
  *   EINTR    a fatal signal came while waiting for another call to end
  *   ENOMEM   no memory, or the limit of the caller's memory cgroup
  *
- * Calls on a namespace's descriptor begin with these two:
+ * Calls on a namespace's descriptor then make these two checks, unless they are
+ * listed further down for the call:
  *
  *   ENOENT   the caller may not see the namespace
  *   ESTALE   the namespace is destroyed (not DELEGNS_INFO, which says so in
@@ -305,7 +306,7 @@ struct delegns_list {
  * struct delegns_entry - one namespace of DELEGNS_LIST.
  * @id:        its id.
  * @parent:    its parent's id.
- * @depth:     1 for a child of the host.
+ * @depth:     how far below the caller's own namespace.
  * @state:     DELEGNS_STATE_*.
  * @attached:  the number of user namespaces attached.
  * @grants:    the number of grants.
@@ -399,7 +400,7 @@ struct delegns_resource {
  *             says 0 to it: what is above is not to be seen.
  * @owner:     out: the inode number of the owner user namespace; 0 when
  *             destroyed.
- * @depth:     out: how far below the host.
+ * @depth:     out: how far below the caller's own namespace; 0 for that.
  * @attached:  out: the number of user namespaces attached.
  * @grants:    out: the number of grants.
  * @children:  out: the number of namespaces directly below.
@@ -408,7 +409,9 @@ struct delegns_resource {
  * @holders:   out: the number of holding descriptors.
  * @name:      out: its name, filled up with NUL.
  *
- * Rights: see.  Errors: ENOENT as for every call on a namespace.
+ * Rights: see.  Errors:
+ *
+ *   ENOENT   the caller may not see the namespace
  */
 struct delegns_info {
 	__u32 flags;
