@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-only
+// SPDX-License-Identifier: Apache-2.0
 /*
  * Measures the module: the time of its calls (median and 99th percentile), of
  * its query in the kernel, and the memory of its objects.  See kmod.
