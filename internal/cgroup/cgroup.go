@@ -197,7 +197,7 @@ func Processes(path string) ([]int, error) {
 		if err != nil || !d.IsDir() {
 			return nil
 		}
-		list, err := words(filepath.Join(dir, "cgroup.procs"))
+		list, _ := words(filepath.Join(dir, "cgroup.procs")) // it may be gone by now
 		for _, w := range list {
 			if pid, err := strconv.Atoi(w); err == nil && pid > 0 {
 				pids = append(pids, pid)
