@@ -51,6 +51,9 @@ install: build ## the commands, the pages and the module's source, under DESTDIR
 	install -d $(DESTDIR)/etc/zones
 	for template in internal/store/templates/*.xml; do \
 		[ -e $(DESTDIR)/etc/zones/$${template##*/} ] || install -m 644 -t $(DESTDIR)/etc/zones $$template || exit; done
+	@# The names of illumos.
+	for t in default blank; do [ -e $(DESTDIR)/etc/zones/SUNW$$t.xml ] || \
+		ln -s SYS$$t.xml $(DESTDIR)/etc/zones/SUNW$$t.xml || exit; done
 	for page in man/*.[1-8]; do \
 		install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man$${page##*.} $$page || exit; done
 	install -D -m 644 cmd/zoneadm/completion.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/zoneadm

@@ -16,9 +16,12 @@ import (
 
 // The names of the templates that "create" and "create -b" begin with.
 const (
-	DefaultTemplate = "SUNWdefault"
-	BlankTemplate   = "SUNWblank"
+	DefaultTemplate = "SYSdefault"
+	BlankTemplate   = "SYSblank"
 )
+
+// illumos is the prefix that illumos has where templates here have "SYS".
+const illumos = "SUNW"
 
 // The shipped templates are also installed beside the zones, where an
 // administrator may change them; a root without them has these.
@@ -28,11 +31,20 @@ var shipped embed.FS
 
 // Template reads what "create -t" names: a template or a zone that stands in
 // the configuration folder, or a shipped template. A name that begins in lower
-// case may leave out the prefix of a brand's template. The result has the name
+// case may leave out the prefix of a brand's template. A name of illumos
+// stands for ours where there is no such template, and one of ours for that of
+// illumos if only that is in the folder. The result has the name
 // of what it was read from. What belongs to one zone alone, its debug id and
 // its range of ids, is taken out. The errors are for ErrNoZone and ErrInvalid.
 func (s *Store) Template(name string) (*config.Config, error) {
 	names := []string{name}
+	rest, old := strings.CutPrefix(name, illumos)
+	switch ours, is := strings.CutPrefix(name, "SYS"); {
+	case old:
+		names = append(names, "SYS"+rest)
+	case is && s.inFolder(illumos+ours) && !s.inFolder(name):
+		names = []string{illumos + ours}
+	}
 	if name != "" && name[0] >= 'a' && name[0] <= 'z' {
 		names = append(names, "SYS"+name, "OMNI"+name, "SUNW"+name)
 	}
@@ -56,6 +68,11 @@ func (s *Store) Template(name string) (*config.Config, error) {
 		return c, nil
 	}
 	return nil, &Error{Reason: ErrNoZone}
+}
+
+func (s *Store) inFolder(name string) bool {
+	found, err := s.exists(zone.Name(name))
+	return found && err == nil
 }
 
 func shippedTemplate(name string) (*config.Config, error) {
