@@ -163,6 +163,8 @@ func (in *Init) first(p *Program, pp *pipes) {
 	p.Call("setresuid", unix.SYS_SETRESUID, 0, 0, 0)
 	p.Call("setsid", unix.SYS_SETSID)
 	p.Call("umask", unix.SYS_UMASK, 0o022)
+	// The keys of our session would come along; a kernel without keys has none.
+	p.Try("join session keyring", unix.SYS_KEYCTL, unix.KEYCTL_JOIN_SESSION_KEYRING, 0)
 	p.Set(root, "open root", unix.SYS_OPENAT, unix.AT_FDCWD, in.Root, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	// Nothing of the zone's root is followed out of it, or sideways by a link.
 	how := &unix.OpenHow{Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC,
