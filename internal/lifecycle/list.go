@@ -5,6 +5,7 @@ package lifecycle
 import (
 	"cmp"
 	"errors"
+	"io/fs"
 	"slices"
 
 	"zones/internal/brand"
@@ -205,7 +206,7 @@ func (m *Manager) active(known []store.Summary) (map[zone.Name]activeZone, error
 		switch {
 		case err == nil:
 			found[name] = activeZone{record, state}
-		case !errors.Is(err, control.ErrNotActive):
+		case !errors.Is(err, control.ErrNotActive) && !errors.Is(err, fs.ErrPermission):
 			return nil, err
 		}
 	}

@@ -100,7 +100,7 @@ func (s *Store) openLock(path string) (int, error) {
 	return open(path, flags, 0o600)
 }
 
-// makeRunDir makes the folder of run-time files with mode 0700 unless it is
+// makeRunDir makes the folder of run-time files with mode 0711 unless it is
 // there.
 func (s *Store) makeRunDir() error {
 	if s.root != "" {
@@ -108,7 +108,7 @@ func (s *Store) makeRunDir() error {
 			return err
 		}
 	}
-	err := os.Mkdir(s.RunDir(), 0o700)
+	err := os.Mkdir(s.RunDir(), 0o711)
 	if errors.Is(err, os.ErrExist) {
 		return nil
 	}

@@ -46,7 +46,7 @@ func (s *Store) ConfigFile(name zone.Name) string {
 func (s *Store) IndexFile() string { return s.ConfigDir() + "/" + indexName }
 
 // RunDir is the folder of what lives until the machine reboots: locks, sockets
-// and snapshots; its mode is 0700.
+// and snapshots; its mode is 0711.
 func (s *Store) RunDir() string { return s.root + "/run/zones" }
 
 // zoneLockFile is the administration lock of a zone; see [Store.LockZone].

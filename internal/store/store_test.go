@@ -334,7 +334,7 @@ func TestLockZone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if st, err := os.Stat(s.RunDir()); err != nil || st.Mode().Perm() != 0o700 {
+	if st, err := os.Stat(s.RunDir()); err != nil || st.Mode().Perm() != 0o711 {
 		t.Error(st, err)
 	}
 	short, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
