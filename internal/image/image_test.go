@@ -93,7 +93,7 @@ func archive(t testing.TB, members ...member) []byte {
 		if h.ModTime.IsZero() {
 			h.ModTime = time.Unix(1_000_000_000, 0)
 		}
-		if os.Geteuid() != 0 && h.Uid == 0 {
+		if os.Geteuid() != 0 && h.Uid == 0 && h.Gid == 0 {
 			h.Uid, h.Gid = os.Geteuid(), os.Getegid()
 		}
 		if err := w.WriteHeader(&h); err != nil {
