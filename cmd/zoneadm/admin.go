@@ -76,6 +76,10 @@ func decide(r *deputy.Request) *exec.Cmd {
 	return cmd
 }
 
+// deputized reports whether this is root's process for another user: what he
+// could not read or run himself must not come to him by it.
+func (e *env) deputized() bool { return e.caller != 0 && os.Geteuid() == 0 }
+
 // forwarded is a command line that root carried out, with its status.
 type forwarded struct{ status int }
 

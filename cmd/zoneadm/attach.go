@@ -34,6 +34,9 @@ func attach(ctx context.Context, e *env, v *verb, args []string) error {
 	if dry && force {
 		return refuse("-F and -n flags are mutually exclusive")
 	}
+	if dry && e.deputized() {
+		return refuse("a manifest is checked with one's own rights")
+	}
 	if dry {
 		return e.zones.CheckManifest(manifest, e.in)
 	}

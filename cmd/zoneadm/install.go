@@ -86,6 +86,10 @@ func (e *env) readable(src *lifecycle.Source) error {
 	}
 	switch src.Letter {
 	case 0, 'r':
+		// What a mirror sends is run by root.
+		if src.Mirror != "" {
+			return refuse("only root may choose a mirror")
+		}
 	case 'a':
 		f, err := cli.OpenAs(e.caller, src.Name)
 		if err != nil {

@@ -46,7 +46,12 @@ func (e *env) main(ctx context.Context, args []string) int {
 	if len(rest) == 0 {
 		return e.finish(&usageError{status: cli.ExitUsage})
 	}
+	// Files below another root would be those of whoever made it.
+	if e.deputized() && e.root != "" {
+		return e.finish(refuse("only root may use another root"))
+	}
 	e.zones = lifecycle.New(store.Open(e.root), e.say)
+	e.zones.Distrust = e.deputized()
 	e.zones.Streams = lifecycle.Streams{In: e.in, Out: os.Stdout, Err: os.Stderr}
 	if err := e.selectZone(g); err != nil {
 		return e.finish(err)

@@ -181,6 +181,9 @@ func (c *cloning) takeSnapshot(ctx context.Context) error {
 
 func (c *cloning) givenSnapshot(ctx context.Context) error {
 	dataset, _, ok := strings.Cut(c.how.Snapshot, "@")
+	if own, err := zfs.MountedAt(c.from.path()); c.m.Distrust && (err != nil || own != dataset) {
+		return aboutf("only root may clone %s, which is not of zone %s.", c.how.Snapshot, c.from.name)
+	}
 	if !ok || !zfs.Exists(ctx, dataset) {
 		return bare("unable to find path for %s.", c.how.Snapshot)
 	}

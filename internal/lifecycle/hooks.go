@@ -75,7 +75,13 @@ func (m *Manager) hook(ctx context.Context, z *subjectZone, h brand.Hook, args .
 	if !ok {
 		return false, nil
 	}
-	command = strings.Join(append([]string{command}, args...), " ")
+	for _, arg := range args {
+		// Root's words are for the shell as they are, as they always were.
+		if m.Distrust {
+			arg = "'" + strings.ReplaceAll(arg, "'", `'\''`) + "'"
+		}
+		command += " " + arg
+	}
 	if len(command) > maxCommand {
 		if h == brand.Install {
 			return true, About("Install command line too long")

@@ -33,6 +33,9 @@ type Talker interface {
 type Manager struct {
 	Store *store.Store
 	Talk  Talker
+	// Distrust says that the verb is another user's, whom an admin resource
+	// lets do it: his words are not for a shell, nor others' snapshots for him.
+	Distrust bool
 	// Streams are those of the commands of brands; the zero value is none.
 	Streams Streams
 
