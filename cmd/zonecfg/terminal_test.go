@@ -16,6 +16,9 @@ import (
 	"time"
 
 	"github.com/creack/pty"
+
+	"zones/internal/store"
+	"zones/internal/zone"
 )
 
 // A tty is a session at a real terminal.
@@ -59,9 +62,9 @@ func startTTY(t *testing.T, env []string, setup string, args ...string) *tty {
 	return s
 }
 
-func (s *tty) zonecfg(zone, script string) string {
+func (s *tty) zonecfg(name, script string) string {
 	s.t.Helper()
-	out, err := exec.Command("zonecfg", "-R", s.root, "-z", zone, script).CombinedOutput()
+	out, err := exec.Command("zonecfg", "-R", s.root, "-z", name, script).CombinedOutput()
 	if err != nil {
 		s.t.Fatalf("%s: %v\n%s", script, err, out)
 	}
@@ -324,6 +327,37 @@ func TestDialogue(t *testing.T) {
 	data, err := os.ReadFile(history)
 	if err != nil || !strings.Contains(string(data), "set name=tank/z\n") {
 		t.Errorf("history is %q, %v", data, err)
+	}
+}
+
+// TestQuestionsOfWords asks at a terminal what words of the command line lead
+// to; without one the answer is no.
+func TestQuestionsOfWords(t *testing.T) {
+	s := startTTY(t, nil, simple, "-z", "z", "delete")
+	s.expect("Are you sure you want to delete zone z (y/[n])? ")
+	s.send("y\r")
+	if got := s.status(); got != 0 {
+		t.Errorf("exit status %d", got)
+	}
+	if _, err := os.Stat(filepath.Join(s.root, "etc/zones/z.xml")); !os.IsNotExist(err) {
+		t.Errorf("the zone is still there: %v", err)
+	}
+	// An installed zone needs -F; that it was refused does not count.
+	s = startTTY(t, nil, "", "-z", "z")
+	s.expect(prompt)
+	s.line("create -b; set zonepath="+s.root+"/zones/z; commit", prompt)
+	if _, err := store.Open(s.root).SetState("z", zone.Installed); err != nil {
+		t.Fatal(err)
+	}
+	s.send("delete\r")
+	s.expect("Are you sure you want to delete zone z (y/[n])? ")
+	s.send("y\r")
+	s.expect("Zone z not in configured state; delete not allowed.  Use -F to force delete.")
+	s.expect(prompt)
+	s.line("delete -F", "zonecfg:> ")
+	s.send("exit\r")
+	if got := s.status(); got != 0 {
+		t.Errorf("exit status %d", got)
 	}
 }
 
