@@ -301,6 +301,10 @@ func (s *server) ended(ctx context.Context, o *operation) error {
 	status, err := s.machine.Keeper.ExitStatus(ctx)
 	again := err == nil && status.Signaled() && status.Signal() == syscall.SIGHUP
 	asked := again || err == nil && status.Signaled() && status.Signal() == syscall.SIGINT
+	if s.machine.Record.Phase == control.PhaseHalting {
+		// A halt that was cut off killed it.
+		again, asked = false, true
+	}
 	if !asked {
 		o.say("init ended (%s)", describe(status, err))
 		again = s.restarts()

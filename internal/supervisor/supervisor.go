@@ -138,7 +138,7 @@ func (s *server) recover() error {
 		}
 	}
 	m, err := boot.Adopt(record)
-	if err == nil {
+	if err == nil && (record.Alive() || told(m)) {
 		s.adopt(m)
 		return nil
 	}
@@ -150,6 +150,14 @@ func (s *server) recover() error {
 		s.machine = m
 	}
 	return nil
+}
+
+// told reports whether the keeper still has to say how the first process
+// ended. Whoever was told may have died before he had done what follows.
+func told(m *boot.Machine) bool {
+	set := []unix.PollFd{{Fd: int32(m.Keeper.ExitFD().Fd()), Events: unix.POLLIN}}
+	n, err := unix.Poll(set, 1000)
+	return err == nil && n == 1 && set[0].Revents&unix.POLLIN != 0
 }
 
 // guess is a record good enough to halt a zone by: the keeper is the parent of
