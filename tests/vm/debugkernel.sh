@@ -47,7 +47,6 @@ cp -a zfs-*/. zfs/
 cd linux
 make -s tinyconfig
 scripts/kconfig/merge_config.sh -m .config ../debug.config >/dev/null
-echo 'CONFIG_LOCALVERSION="-debug"' >>.config
 make -s olddefconfig
 missing=
 for want in $(grep '^CONFIG' ../debug.config); do
