@@ -100,6 +100,10 @@ vm: ## a shell in the VM
 test-kernels: ## the module on every kernel that is supported
 	@tests/vm/kernels
 
+.PHONY: test-clients
+test-clients: ## programs of others that manage zones (Ansible), in the VM
+	@tests/clients/run
+
 .PHONY: test-debug
 test-debug: ## the module on a kernel that checks itself
 	@tests/vm/debug
