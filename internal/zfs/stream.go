@@ -7,6 +7,8 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
+	"strings"
 )
 
 // Send writes the stream of a snapshot to w.
@@ -31,7 +33,10 @@ func Receive(ctx context.Context, r io.Reader, name string, props ...string) err
 	args := []string{"receive", "-u"}
 	for _, p := range []string{"mountpoint", "canmount", "sharenfs", "sharesmb", "zoned", "overlay",
 		"setuid", "devices", "exec", "readonly", "quota", "refquota", "reservation", "refreservation"} {
-		args = append(args, "-x", p)
+		// A property is either set or left out; zfs(8) takes no word for both.
+		if !slices.ContainsFunc(props, func(set string) bool { return strings.HasPrefix(set, p+"=") }) {
+			args = append(args, "-x", p)
+		}
 	}
 	args = append(options(args, props), name)
 	_, err := pipe(ctx, r, name, args...)
