@@ -6,8 +6,10 @@ import (
 	"errors"
 	"io"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/peterh/liner"
 
@@ -29,6 +31,9 @@ func newTerminal(env *session.Env, stdin *os.File, stdout io.Writer) *terminal {
 	t.before, _ = liner.TerminalMode()
 	t.editor = liner.NewLiner()
 	t.editor.SetCtrlCAborts(true)
+	end := make(chan os.Signal, 1)
+	signal.Notify(end, syscall.SIGTERM, syscall.SIGHUP)
+	go t.restoreWhenKilled(end)
 	t.editor.SetTabCompletionStyle(liner.TabPrints)
 	t.readHistory()
 	env.Input, env.AtLineEnd, env.Answer = t, t.atLineEnd, t.ask
@@ -37,6 +42,17 @@ func newTerminal(env *session.Env, stdin *os.File, stdout io.Writer) *terminal {
 		t.editor.SetWordCompleter(s.Complete)
 	}
 	return t
+}
+
+// restoreWhenKilled leaves the terminal as it was found when the session is
+// ended from outside, and then lets the signal have its way.
+func (t *terminal) restoreWhenKilled(end <-chan os.Signal) {
+	sig := <-end
+	if t.before != nil {
+		_ = t.before.ApplyMode()
+	}
+	signal.Reset(sig)
+	_ = syscall.Kill(os.Getpid(), sig.(syscall.Signal))
 }
 
 // ReadByte gives the commands byte by byte, and edits a line when there is

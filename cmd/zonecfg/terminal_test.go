@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/creack/pty"
+	"golang.org/x/sys/unix"
 
 	"zones/internal/store"
 	"zones/internal/zone"
@@ -358,6 +359,22 @@ func TestQuestionsOfWords(t *testing.T) {
 	s.send("exit\r")
 	if got := s.status(); got != 0 {
 		t.Errorf("exit status %d", got)
+	}
+}
+
+// TestKilled ends a session from outside: the terminal echoes again.
+func TestKilled(t *testing.T) {
+	s := startTTY(t, nil, simple, "-z", "z")
+	s.expect(prompt)
+	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.status(); got != -1 {
+		t.Errorf("exit status %d, want death by the signal", got)
+	}
+	mode, err := unix.IoctlGetTermios(int(s.ptmx.Fd()), unix.TCGETS)
+	if err != nil || mode.Lflag&unix.ECHO == 0 || mode.Lflag&unix.ICANON == 0 {
+		t.Errorf("the terminal is left as %+v, %v", mode, err)
 	}
 }
 
