@@ -23,7 +23,10 @@ func (m *Manager) Mark(ctx context.Context, name zone.Name, state zone.State) er
 		return err
 	}
 	defer unlock()
-	return m.setState(name, state)
+	if _, err := m.Store.SetState(name, state); err != nil {
+		return &Failure{Form: Named, Text: "could not set state", Err: Reason(err), Status: stateStatus(err)}
+	}
+	return nil
 }
 
 func (m *Manager) setState(name zone.Name, state zone.State) error {
