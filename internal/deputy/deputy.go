@@ -23,6 +23,9 @@ import (
 // Socket is where the deputy listens.
 const Socket = "/run/zones-admin.sock"
 
+// place is Socket, but in tests.
+var place = Socket
+
 var (
 	// ErrAbsent says that nobody serves.
 	ErrAbsent = errors.New("no service carries out commands for other users")
@@ -55,7 +58,7 @@ const patience = 5 * time.Second
 // Ask has a command carried out by root and returns its exit status. When the
 // context ends, the command is interrupted.
 func Ask(ctx context.Context, program string, args []string, streams [3]*os.File) (status int, err error) {
-	conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: Socket, Net: "unix"})
+	conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: place, Net: "unix"})
 	if err != nil {
 		return 0, ErrAbsent
 	}

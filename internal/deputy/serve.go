@@ -25,12 +25,12 @@ type Decider func(*Request) *exec.Cmd
 
 // Listen makes the socket, which everybody may connect to.
 func Listen() (*net.UnixListener, error) {
-	_ = os.Remove(Socket)
-	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: Socket, Net: "unix"})
+	_ = os.Remove(place)
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: place, Net: "unix"})
 	if err != nil {
 		return nil, err
 	}
-	if err := os.Chmod(Socket, 0o666); err != nil {
+	if err := os.Chmod(place, 0o666); err != nil {
 		_ = l.Close()
 		return nil, err
 	}

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package deputy
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+)
+
+// start serves on a socket of the test's own.
+func start(t *testing.T, decide Decider) {
+	t.Helper()
+	place = filepath.Join(t.TempDir(), "sock")
+	l, err := Listen()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- Serve(ctx, l, 0, decide) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func pipe(t *testing.T) (r, w *os.File) {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Close(); w.Close() })
+	return r, w
+}
+
+func TestAsk(t *testing.T) {
+	asked := make(chan Request, 1)
+	start(t, func(r *Request) *exec.Cmd {
+		asked <- Request{Program: r.Program, Args: r.Args, UID: r.UID, GID: r.GID}
+		return exec.Command("/bin/sh", "-c", "cat; echo wrong >&2; exit 3")
+	})
+	in, give := pipe(t)
+	out, outW := pipe(t)
+	errs, errsW := pipe(t)
+	if _, err := give.WriteString("hello"); err != nil {
+		t.Fatal(err)
+	}
+	give.Close()
+	status, err := Ask(context.Background(), "zoneadm", []string{"-z", "web", "", "boot 1"}, [3]*os.File{in, outW, errsW})
+	if err != nil || status != 3 {
+		t.Fatalf("status %d, %v", status, err)
+	}
+	outW.Close()
+	errsW.Close()
+	said, _ := io.ReadAll(out)
+	wrong, _ := io.ReadAll(errs)
+	if string(said) != "hello" || string(wrong) != "wrong\n" {
+		t.Errorf("said %q and %q", said, wrong)
+	}
+	r := <-asked
+	if r.Program != "zoneadm" || !slices.Equal(r.Args, []string{"-z", "web", "", "boot 1"}) ||
+		int(r.UID) != os.Getuid() || int(r.GID) != os.Getgid() {
+		t.Errorf("asked for %+v", r)
+	}
+}
+
+func TestRefusedAndAbsent(t *testing.T) {
+	start(t, func(*Request) *exec.Cmd { return nil })
+	streams := [3]*os.File{os.Stdin, os.Stdout, os.Stderr}
+	if _, err := Ask(context.Background(), "zoneadm", nil, streams); !errors.Is(err, ErrRefused) {
+		t.Errorf("refused: %v", err)
+	}
+	place = filepath.Join(t.TempDir(), "none")
+	if _, err := Ask(context.Background(), "zoneadm", nil, streams); !errors.Is(err, ErrAbsent) {
+		t.Errorf("absent: %v", err)
+	}
+}
+
+// A caller that goes away ends what it asked for.
+func TestInterrupt(t *testing.T) {
+	ended := make(chan struct{})
+	started := make(chan struct{})
+	start(t, func(*Request) *exec.Cmd {
+		close(started)
+		return exec.Command("/bin/sh", "-c", "trap 'kill $!; exit 0' INT; sleep 60 & wait; echo > "+filepath.Join(filepath.Dir(place), "not"))
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() {
+		_, err := Ask(ctx, "zoneadm", nil, [3]*os.File{os.Stdin, os.Stdout, os.Stderr})
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("interrupted: %v", err)
+		}
+		close(ended)
+	}()
+	<-started
+	time.Sleep(300 * time.Millisecond)
+	cancel()
+	select {
+	case <-ended:
+	case <-time.After(10 * time.Second):
+		t.Fatal("Ask waits on")
+	}
+}
+
+// What is no request costs the service nothing.
+func TestNonsense(t *testing.T) {
+	start(t, func(r *Request) *exec.Cmd {
+		t.Errorf("decided over %+v", r)
+		return nil
+	})
+	for _, data := range []string{"", "{", `{"Program":"zoneadm"}`, "\x00\xff"} {
+		conn, err := net.Dial("unix", place)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.WriteString(conn, data)
+		_ = conn.(*net.UnixConn).CloseWrite()
+		_ = conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+		if answer, err := io.ReadAll(conn); len(answer) > 0 || errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("%q: answered %q, %v", data, answer, err)
+		}
+		conn.Close()
+	}
+}
