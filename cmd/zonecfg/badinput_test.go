@@ -255,19 +255,27 @@ func TestWrongInputs(t *testing.T) {
 	}
 }
 
+// inMemory makes a folder that is not on a disk, if there is a place for one:
+// the store makes sure of every file that it writes, which takes time.
+func inMemory(t testing.TB) string {
+	t.Helper()
+	base := ""
+	if st, err := os.Stat("/dev/shm"); err == nil && st.IsDir() {
+		base = "/dev/shm"
+	}
+	dir, err := os.MkdirTemp(base, "zonecfg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
+
 // inProcess makes a root and a function that runs zonecfg on it without
 // starting a process.
 func inProcess(t testing.TB) (root string, zonecfg func(args ...string) (int, string)) {
 	t.Helper()
-	dir := ""
-	if st, err := os.Stat("/dev/shm"); err == nil && st.IsDir() {
-		dir = "/dev/shm"
-	}
-	root, err := os.MkdirTemp(dir, "zonecfg")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(root) })
+	root = inMemory(t)
 	if err := os.MkdirAll(filepath.Join(root, "etc/zones"), 0o755); err != nil {
 		t.Fatal(err)
 	}

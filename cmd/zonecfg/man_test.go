@@ -150,7 +150,7 @@ func TestManExamples(t *testing.T) {
 	}
 	_, section, _ := strings.Cut(string(data), "\n.Sh EXAMPLES\n")
 	section, _, _ = strings.Cut(section, "\n.Sh ")
-	root := t.TempDir()
+	root := inMemory(t)
 	if err := os.MkdirAll(filepath.Join(root, "etc/zones"), 0o755); err != nil {
 		t.Fatal(err)
 	}

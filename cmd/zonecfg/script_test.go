@@ -67,6 +67,7 @@ func TestMain(m *testing.M) {
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
+		WorkdirRoot:         inMemory(t),
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup:               setup,
@@ -209,7 +210,9 @@ func protect(ts *testscript.TestScript, dir, file os.FileMode) {
 		for d := ts.MkAbs("."); d != "/"; d = filepath.Dir(d) {
 			st, err := os.Stat(d)
 			ts.Check(err)
-			ts.Check(os.Chmod(d, st.Mode()|0o011))
+			if st.Mode()&0o011 != 0o011 {
+				ts.Check(os.Chmod(d, st.Mode()|0o011))
+			}
 		}
 	}
 	ts.Setenv("AS_UID", nobody)

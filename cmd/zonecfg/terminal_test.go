@@ -41,7 +41,7 @@ var escapes = regexp.MustCompile("\x1b\\[[0-9;?]*[A-Za-z]|\r")
 // that scripts made.
 func startTTY(t *testing.T, env []string, setup string, args ...string) *tty {
 	t.Helper()
-	s := &tty{t: t, root: t.TempDir(), home: t.TempDir(), done: make(chan struct{})}
+	s := &tty{t: t, root: inMemory(t), home: t.TempDir(), done: make(chan struct{})}
 	if err := os.MkdirAll(filepath.Join(s.root, "etc/zones"), 0o755); err != nil {
 		t.Fatal(err)
 	}
