@@ -38,6 +38,9 @@ func run() error {
 	if err := mountAll("", early); err != nil {
 		return err
 	}
+	if err := insertModules(); err != nil {
+		return err
+	}
 	ports, err := openPorts()
 	if err != nil {
 		return err

@@ -67,7 +67,6 @@ func prepare(job wire.Job) (notes []string, err error) {
 		what string
 		do   func() error
 	}{
-		{"insert modules", insertModules},
 		{"enter root", enterRoot},
 		{"mount", func() error { return mountAll("", late) }},
 		{"unpack payload", unpackPayload},
@@ -107,8 +106,8 @@ func mountAll(root string, table []mountpoint) error {
 	return nil
 }
 
-// insertModules inserts the modules that the root file system needs, in the
-// order of their names.
+// insertModules inserts the modules that the ports and the root file system
+// need, in the order of their names.
 func insertModules() error {
 	names, err := filepath.Glob("/modules/*.ko")
 	if err != nil {
