@@ -133,7 +133,7 @@ func (m *Machine) setSysctls(ctx context.Context) error {
 	}
 	defer pidfd.Close()
 	for _, s := range m.Spec.Sysctls {
-		if err := nsexec.WriteIn(ctx, pidfd, unix.CLONE_NEWIPC, "/proc/sys/"+s.Name, s.Value); err != nil {
+		if err := nsexec.WriteIn(ctx, pidfd, unix.CLONE_NEWIPC, m.Record.UIDBase, "/proc/sys/"+s.Name, s.Value); err != nil {
 			return fmt.Errorf("limit %s: %w", s.Name, err)
 		}
 	}

@@ -171,8 +171,21 @@ func OpenIn(ctx context.Context, target *os.File, path string, flags int) (*os.F
 
 // WriteIn writes value to the host's file path from inside namespaces of the
 // process that target is a pidfd of, kinds being CLONE_NEW*: some settings
-// belong to the namespace of who writes them. The writer keeps our rights.
-func WriteIn(ctx context.Context, target *os.File, kinds int, path, value string) error {
+// belong to the namespace of who writes them. Kernels before 6.9 let the
+// host's root change those of an ipc namespace, later ones the root of its
+// user namespace, who is owner on the host: both are tried.
+func WriteIn(ctx context.Context, target *os.File, kinds int, owner uint32, path, value string) error {
+	err := writeIn(ctx, target, kinds, 0, path, value)
+	if errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM) {
+		err = writeIn(ctx, target, kinds, owner, path, value)
+	}
+	if err != nil {
+		return fmt.Errorf("write %s inside: %w", path, err)
+	}
+	return nil
+}
+
+func writeIn(ctx context.Context, target *os.File, kinds int, uid uint32, path, value string) error {
 	p, err := NewProgram()
 	if err != nil {
 		return err
@@ -181,16 +194,16 @@ func WriteIn(ctx context.Context, target *os.File, kinds int, path, value string
 	t := int(target.Fd())
 	p.CloseAllBut(t)
 	p.Call("setns", unix.SYS_SETNS, t, kinds)
+	p.Call("setresuid", unix.SYS_SETRESUID, uid, uid, uid)
 	p.Set(fd, "open", unix.SYS_OPENAT, unix.AT_FDCWD, path, unix.O_WRONLY|unix.O_CLOEXEC, 0)
 	p.Call("write", unix.SYS_WRITE, fd, []byte(value), len(value))
 	p.Exit(0)
 	c, err := p.Start(0, -1)
 	if err != nil {
-		return fmt.Errorf("write %s inside: %w", path, err)
+		return err
 	}
 	if err := c.AwaitExec(ctx); err != nil {
-		c.Kill()
-		return fmt.Errorf("write %s inside: %w", path, err)
+		return errors.Join(err, c.Kill())
 	}
 	_, err = c.Wait()
 	return errors.Join(err, c.Close())

@@ -205,6 +205,37 @@ func TestOpenIn(t *testing.T) {
 	}
 }
 
+func TestWriteIn(t *testing.T) {
+	target := container(t)
+	const file = "/proc/sys/kernel/shmmni"
+	before, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := WriteIn(background(t), target, unix.CLONE_NEWIPC, 100000, file, "77"); err != nil {
+		t.Fatal(err)
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	null, _ := os.Open("/dev/null")
+	defer null.Close()
+	e := &Enter{Target: target, Path: "/bin/cat", Argv: []string{"cat", file}, Stdin: null, Stdout: w, Stderr: w, Limits: Limits{Caps: AllCaps()}}
+	c, err := e.Start(background(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Close()
+	inside, _ := io.ReadAll(r)
+	c.Wait()
+	c.Close()
+	after, _ := os.ReadFile(file)
+	if string(inside) != "77\n" || string(after) != string(before) {
+		t.Errorf("inside %q, outside %q, before %q", inside, after, before)
+	}
+}
+
 func TestRlimitRoundTrip(t *testing.T) {
 	r := Rlimit{7, 1024, 1 << 63}
 	if back, err := ParseRlimit(r.String()); err != nil || back != r {
