@@ -232,8 +232,6 @@ func (s *server) start(ctx context.Context, o *operation, args string) error {
 func (s *server) halt(ctx context.Context, o *operation) error {
 	m := s.machine
 	if m == nil {
-		// Of a zone whose record was lost, and that was ended without it.
-		s.dropSnapshot()
 		return nil
 	}
 	r := m.Record

@@ -148,7 +148,9 @@ func (s *server) recover() error {
 		s.log("clean up: %v", err)
 		// Still there, and halt can be asked for again.
 		s.machine = m
+		return nil
 	}
+	s.dropSnapshot()
 	return nil
 }
 
