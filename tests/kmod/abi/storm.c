@@ -256,11 +256,35 @@ static bool stress(int seconds, int tasks)
 	return ok && shared->good > 100 && nothing_left();
 }
 
+#define ARENA_SIZE	(1UL << 20)
+#define ARENA_ROOM	(1ULL << 34)
+
+/*
+ * What calls may write to: they are asked to write more than they are given
+ * room for, and to addresses with a bit changed, and must not hit what this
+ * program needs.  Around the arena lies nothing for as far as 34 bits reach.
+ */
+static char *arena(void)
+{
+	static char *middle;
+	char *room;
+
+	if (middle)
+		return middle;
+	room = mmap(NULL, 2 * ARENA_ROOM, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (room == MAP_FAILED)
+		abort();
+	middle = (char *)(((uintptr_t)room + ARENA_ROOM - 1) & ~(ARENA_ROOM - 1)) + ARENA_ROOM / 2;
+	if (mprotect(middle, ARENA_SIZE, PROT_READ | PROT_WRITE))
+		abort();
+	return middle;
+}
+
 /* Random bytes, or fields that make sense. */
 static void fill(unsigned char *arg, size_t size, int ns, int userns)
 {
 	static const uint64_t nice[] = { 0, 1, 2, 3, 4, 5, 8, 16, 63, 64, 104, 255, 256, 288, 4096, 1ULL << 32, ~0ULL };
-	static char text[300];
+	char *text = arena() + ARENA_SIZE / 2;
 
 	memset(arg, 0, size);
 	switch (rnd(4)) {
@@ -302,8 +326,8 @@ static void fill(unsigned char *arg, size_t size, int ns, int userns)
 /* A call that may well succeed, most often with one thing wrong. */
 static void sensible(unsigned long cmd, unsigned char *arg, size_t size, int ns, int userns)
 {
-	static struct delegns_grant records[8];
-	static char name[4];
+	struct delegns_grant *records = (void *)arena();
+	char *name = arena() + ARENA_SIZE / 4;
 	union {
 		struct delegns_create create;
 		struct delegns_open open;
@@ -313,7 +337,7 @@ static void sensible(unsigned long cmd, unsigned char *arg, size_t size, int ns,
 	} a;
 
 	memset(&a, 0, sizeof(a));
-	snprintf(name, sizeof(name), "%c%s", (int)('a' + rnd(4)), rnd(2) ? "" : ".x");
+	snprintf(name, 4, "%c%s", (int)('a' + rnd(4)), rnd(2) ? "" : ".x");
 	switch (cmd) {
 	case DELEGNS_CREATE:
 		a.create = (struct delegns_create){ .name = (uintptr_t)name, .name_len = strlen(name) };
