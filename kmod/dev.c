@@ -327,6 +327,8 @@ static long change_grant(struct dn_file *f, const struct delegns_resource *a, bo
 	c = dn_consumer_get(a->consumer, load);
 	if (!c)
 		return -EPROTONOSUPPORT;
+	if (c->settle)
+		c->settle();
 	err = dn_enter_to_change(f);
 	if (!err) {
 		err = change(f->ns, c, name);

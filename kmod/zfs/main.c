@@ -154,6 +154,7 @@ struct delegns_consumer zfs_consumer = {
 	.covers = zfs_dataset_covers,
 	.attach = zfs_attach,
 	.detach = zfs_detach,
+	.settle = zfs_watch_settle,
 };
 
 /*
@@ -193,16 +194,17 @@ static int __init delegns_zfs_init(void)
 	worker = alloc_ordered_workqueue("delegns_zfs", 0);
 	if (!worker)
 		goto err_cred;
-	err = delegns_register_consumer(&zfs_consumer);
-	if (err)
-		goto err_worker;
+	/* Before the first grant: none may outlive its dataset's name. */
 	err = zfs_watch_start();
 	if (err)
-		goto err_consumer;
+		goto err_worker;
+	err = delegns_register_consumer(&zfs_consumer);
+	if (err)
+		goto err_watch;
 	return 0;
 
-err_consumer:
-	delegns_unregister_consumer(&zfs_consumer);
+err_watch:
+	zfs_watch_stop();
 err_worker:
 	destroy_workqueue(worker);
 err_cred:
@@ -212,8 +214,8 @@ err_cred:
 
 static void __exit delegns_zfs_exit(void)
 {
-	zfs_watch_stop();
 	delegns_unregister_consumer(&zfs_consumer);
+	zfs_watch_stop();
 	destroy_workqueue(worker);
 	put_cred(root_cred);
 }

@@ -150,6 +150,12 @@ static int module_event(struct notifier_block *nb, unsigned long event, void *da
 
 static struct notifier_block module_nb = { .notifier_call = module_event };
 
+/* What was destroyed, renamed or exported before this call is revoked after it. */
+void zfs_watch_settle(void)
+{
+	flush_work(&gone_work);
+}
+
 int zfs_watch_start(void)
 {
 	place();

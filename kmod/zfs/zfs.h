@@ -21,5 +21,6 @@ extern struct delegns_consumer zfs_consumer;
 /* watch.c: datasets that lose their names */
 int zfs_watch_start(void);
 void zfs_watch_stop(void);
+void zfs_watch_settle(void);
 
 #endif /* _DELEGNS_ZFS_H */

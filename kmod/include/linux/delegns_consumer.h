@@ -48,13 +48,17 @@ struct delegns_target {
  *               has taken it away already; anything else is logged as a fault.
  * @born:        a namespace was made; an error forbids it.  May be NULL.
  * @died:        a namespace is gone.  May be NULL.
+ * @settle:      wait until every resource that has lost its name before this
+ *               call was reported by delegns_resource_gone(), so that a grant
+ *               to what bears the name now is not taken for one to what bore
+ *               it then.  May be NULL.
  * @node:        the core's: list of consumers; its lock, readers RCU.
  * @order:       the core's: number of the registration.
  * @slot:        the core's: index into counters of each attachment.
  *
- * All but @compare and @covers may sleep.  They are called with the core's
- * lock held, so they are never called twice at once, and must not call the
- * core.
+ * All but @compare and @covers may sleep.  All but @settle are called with the
+ * core's lock held, so they are never called twice at once, and must not call
+ * the core.
  */
 struct delegns_consumer {
 	const char *name;
@@ -69,6 +73,7 @@ struct delegns_consumer {
 	int (*detach)(const char *name, const struct delegns_target *from);
 	int (*born)(u64 id);
 	void (*died)(u64 id);
+	void (*settle)(void);
 
 	/* private: */
 	struct list_head node;
