@@ -11,7 +11,7 @@ import (
 	"zones/internal/cli"
 )
 
-const usage = "usage: zlogin [ -dnQCESi ] [ -e cmdchar ] [-l user] zonename [command [args ...] ]"
+const usage = "usage: zlogin [ -dnQCES ] [ -e cmdchar ] [-l user] zonename [command [args ...] ]"
 
 // errUsage says that the usage line alone answers the mistake, but for what an
 // option's own error adds.

@@ -15,16 +15,22 @@ func attach(ctx context.Context, e *env, v *verb, args []string) error {
 	var manifest string
 	var dry, force bool
 	id := zone.Attach
-	rest, err := e.options(v, brandWords(args), "Fn:uU", func(letter byte, arg string) {
+	update := false
+	rest, err := e.brandOptions(v, args, "Fn:uU", func(letter byte, arg string) {
 		switch letter {
+		case 'u':
+			update = true
 		case 'F':
 			force = true
 		case 'n':
 			dry, manifest = true, arg
 		case 'U':
-			id = zone.AttachUpdate
+			id, update = zone.AttachUpdate, true
 		}
 	})
+	if update {
+		e.zones.Words = append([]string{"-u"}, e.zones.Words...)
+	}
 	if err == nil && len(rest) > 0 {
 		err = misused(v)
 	}

@@ -16,14 +16,14 @@ func clone(ctx context.Context, e *env, v *verb, args []string) error {
 		return err
 	}
 	var how lifecycle.CloneOptions
-	rest, err := e.options(v, brandWords(args), "m:s:", func(letter byte, arg string) {
+	rest, err := e.brandOptions(v, args, "m:s:", func(letter byte, arg string) {
 		if letter == 'm' {
 			how.Method = arg
 		} else {
 			how.Snapshot = arg
 		}
 	})
-	if err == nil && len(rest) != 1 {
+	if len(rest) != 1 {
 		err = misused(v)
 	}
 	if err != nil {

@@ -13,7 +13,7 @@ func detach(ctx context.Context, e *env, v *verb, args []string) error {
 		return err
 	}
 	dry := false
-	rest, err := e.options(v, brandWords(args), "n", func(byte, string) { dry = true })
+	rest, err := e.brandOptions(v, args, "n", func(byte, string) { dry = true })
 	if err == nil && len(rest) > 0 {
 		err = misused(v)
 	}

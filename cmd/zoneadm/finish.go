@@ -26,6 +26,10 @@ func (e *env) finish(err error) int {
 		default:
 			_, _ = io.WriteString(e.say.Err, bad.verb.usage())
 		}
+		// The command would run with more rights than who asks for help has.
+		if bad.brand && !e.deputized() && e.zones.BrandHelp(e.ctx, e.zone, bad.verb.id) != nil {
+			return cli.ExitError
+		}
 		return bad.status
 	}
 	var done *forwarded

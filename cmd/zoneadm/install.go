@@ -41,21 +41,26 @@ func install(ctx context.Context, e *env, v *verb, args []string) error {
 	return e.zones.Install(ctx, e.zone, src)
 }
 
-// installSource reads the brand's options.
+// installSource reads the options, which are the brand's where that installs by
+// a command of its own.
 func (e *env) installSource(v *verb, args []string) (src lifecycle.Source, err error) {
 	var chosen []byte
 	var wrong error
-	rest, err := e.options(v, brandWords(args), installOptions, func(letter byte, arg string) {
+	spec := installOptions
+	if _, hooked := e.zones.BrandOptions(e.zone, zone.Install); hooked {
+		spec = "x:"
+	}
+	rest, err := e.brandOptions(v, args, spec, func(letter byte, arg string) {
 		switch letter {
 		case 'p':
 			src.Packages = append(src.Packages, strings.FieldsFunc(arg, func(r rune) bool { return r == ',' || r == ' ' })...)
 		case 'm':
 			src.Mirror = arg
 		case 'x':
-			if arg != "nodataset" {
+			src.NoHome = arg == "nodataset"
+			if !src.NoHome {
 				wrong = misused(v)
 			}
-			src.NoHome = true
 		default:
 			chosen = append(chosen, letter)
 			src.Letter, src.Name = letter, arg
@@ -73,7 +78,7 @@ func (e *env) installSource(v *verb, args []string) (src lifecycle.Source, err e
 	if len(chosen) == 0 && len(rest) > 0 {
 		src.Letter, src.Name, rest = 'g', rest[0], rest[1:]
 	}
-	src.Overlays, src.Args = rest, args
+	src.Overlays = rest
 	return src, nil
 }
 

@@ -60,6 +60,7 @@ func (e *env) main(ctx context.Context, args []string) int {
 	if v == nil {
 		return e.finish(&usageError{status: cli.ExitUsage})
 	}
+	e.zones.Args = rest[1:]
 	return e.finish(v.run(ctx, e, v, rest[1:]))
 }
 

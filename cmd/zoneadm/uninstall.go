@@ -17,7 +17,7 @@ func uninstall(ctx context.Context, e *env, v *verb, args []string) error {
 		return err
 	}
 	force := false
-	rest, err := e.options(v, brandWords(args), "F", func(byte, string) { force = true })
+	rest, err := e.brandOptions(v, args, "F", func(byte, string) { force = true })
 	if err == nil && len(rest) > 0 {
 		err = misused(v)
 	}

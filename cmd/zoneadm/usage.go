@@ -9,6 +9,7 @@ import (
 	"github.com/google/shlex"
 
 	"zones/internal/cli"
+	"zones/internal/zone"
 )
 
 // usage is the text that lists the subcommands; the full one describes each.
@@ -46,6 +47,7 @@ type usageError struct {
 	verb   *verb
 	status int
 	silent bool
+	brand  bool // the brand's command has something to add
 }
 
 func (e *usageError) Error() string { return "invalid usage" }
@@ -56,17 +58,28 @@ func misused(v *verb) error { return &usageError{verb: v, status: cli.ExitUsage}
 // options reads v's own options by spec and hands each to set. Asking for help
 // with -? and unknown options end with a usage error.
 func (e *env) options(v *verb, args []string, spec string, set func(letter byte, arg string)) ([]string, error) {
+	return e.scan(v, args, spec, set, nil)
+}
+
+// scan is options where other gets the letters that spec does not know; nil
+// refuses them.
+func (e *env) scan(v *verb, args []string, spec string, set func(letter byte, arg string), other func(letter byte)) ([]string, error) {
+	help := false
 	g := cli.NewGetopt(args, "?"+spec)
 	for {
 		letter, arg, err := g.Next()
 		switch {
+		case err != nil && other != nil:
+			other(letter)
 		case err != nil:
 			e.complain(err)
 			return nil, misused(v)
+		case letter == 0 && help:
+			return g.Operands(), &usageError{verb: v, status: cli.ExitOK}
 		case letter == 0:
 			return g.Operands(), nil
 		case letter == '?':
-			return nil, &usageError{verb: v, status: cli.ExitOK}
+			help = true
 		default:
 			set(letter, arg)
 		}
@@ -90,6 +103,35 @@ func brandWords(args []string) []string {
 		}
 	}
 	return words
+}
+
+// brandOptions is options for a verb that the zone's brand may carry out by a
+// command of its own. What zoneadm does not know is left to that, in the words
+// of e.zones, operands included; without such a command it is a mistake.
+func (e *env) brandOptions(v *verb, args []string, spec string, set func(letter byte, arg string)) ([]string, error) {
+	own, hooked := e.zones.BrandOptions(e.zone, v.id)
+	if !hooked {
+		return e.options(v, brandWords(args), spec, set)
+	}
+	var words []string
+	rest, err := e.scan(v, brandWords(args), spec+own, func(letter byte, arg string) {
+		if strings.IndexByte(spec, letter) >= 0 {
+			set(letter, arg)
+			return
+		}
+		words = append(words, "-"+string(letter))
+		if strings.Contains(own, string(letter)+":") {
+			words = append(words, arg)
+		}
+	}, func(letter byte) { words = append(words, "-"+string(letter)) })
+	if v.id != zone.Clone {
+		words, rest = append(words, rest...), nil
+	}
+	e.zones.Words = words
+	if asked, ok := err.(*usageError); ok {
+		asked.brand = true
+	}
+	return rest, err
 }
 
 // none is options for a verb that takes neither options nor operands.

@@ -34,7 +34,7 @@ func (m *Manager) Attach(ctx context.Context, name zone.Name, verb zone.Verb, fo
 			if force {
 				return nil
 			}
-			_, err := m.hook(ctx, z, brand.Attach)
+			_, err := m.hook(ctx, z, brand.Attach, m.Words...)
 			return err
 		}},
 		{"place", func(context.Context) error { return m.attachable(z, verb) }},
@@ -52,7 +52,7 @@ func (m *Manager) Attach(ctx context.Context, name zone.Name, verb zone.Verb, fo
 			}
 			// A zone that the brand does not take is given back; that is
 			// the whole of the failure.
-			if _, err := m.hook(ctx, z, brand.PostAttach); err != nil {
+			if _, err := m.hook(ctx, z, brand.PostAttach, m.Words...); err != nil {
 				if _, err := m.Store.SetState(name, zone.Configured); err != nil {
 					return subject("could not reset state", Reason(err))
 				}

@@ -63,12 +63,12 @@ func (m *Manager) cloneSource(name, source zone.Name, denied bool) (*subjectZone
 	case denied:
 		return nil, About("clone operation is invalid because user is not authorized to read source zone.")
 	}
-	if !m.Exists(source) {
-		return nil, subject(string(source), store.ErrNoZone)
+	state, err := zone.Configured, error(store.ErrNoZone)
+	if m.Exists(source) {
+		state, err = m.State(source)
 	}
-	state, err := m.State(source)
 	if err != nil {
-		return nil, &Failure{Form: Plain, Text: fmt.Sprintf("%s: could not get state: %v", source, Reason(err))}
+		return nil, subject(string(source)+": could not get state", Reason(err))
 	}
 	if state.Active() {
 		return nil, aboutf("%v operation is invalid for %v zones.", zone.Clone, state)
@@ -126,7 +126,8 @@ func (c *cloning) hook(ctx context.Context) error {
 	if c.how.Snapshot != "" {
 		args = append(args, "-s", c.how.Snapshot)
 	}
-	ran, err := c.m.hook(ctx, c.z, brand.Clone, append(args, string(c.from.name))...)
+	args = append(append(args, c.m.Words...), string(c.from.name))
+	ran, err := c.m.hook(ctx, c.z, brand.Clone, args...)
 	c.hooked, c.done = ran, ran
 	return err
 }
@@ -172,11 +173,17 @@ func (c *cloning) takeSnapshot(ctx context.Context) error {
 	if err != nil {
 		return nil
 	}
+	if _, err := c.m.hook(ctx, c.from, brand.PreSnapshot); err != nil {
+		return ctx.Err() // it is copied instead
+	}
 	name := dataset + "@" + snapshotPrefix + strconv.Itoa(1+highest(existing))
-	if err := zfs.Snapshot(ctx, name, forProp+"="+string(c.z.name)); err == nil {
+	err = zfs.Snapshot(ctx, name, forProp+"="+string(c.z.name))
+	if _, after := c.m.hook(ctx, c.from, brand.PostSnapshot); err == nil && after != nil {
+		_ = zfs.Destroy(ctx, name)
+	} else if err == nil {
 		c.snapshot = name
 	}
-	return nil
+	return ctx.Err()
 }
 
 func (c *cloning) givenSnapshot(ctx context.Context) error {
@@ -187,13 +194,28 @@ func (c *cloning) givenSnapshot(ctx context.Context) error {
 	if !ok || !zfs.Exists(ctx, dataset) {
 		return bare("unable to find path for %s.", c.how.Snapshot)
 	}
-	if !zfs.Exists(ctx, c.how.Snapshot) {
+	valid := zfs.Exists(ctx, c.how.Snapshot)
+	if from, err := snapshotPath(ctx, c.how.Snapshot); valid && err == nil {
+		_, err = c.m.hook(ctx, c.from, brand.ValidateSnap, c.how.Snapshot, from)
+		valid = err == nil
+	}
+	if !valid {
 		if err := c.m.setState(c.z.name, zone.Configured); err != nil {
 			return err
 		}
 		return errSaid
 	}
 	return nil
+}
+
+// snapshotPath is where the files of a snapshot can be read.
+func snapshotPath(ctx context.Context, snapshot string) (string, error) {
+	dataset, snap, _ := strings.Cut(snapshot, "@")
+	point, err := zfs.Value(ctx, dataset, "mountpoint")
+	if err != nil || !strings.HasPrefix(point, "/") {
+		return "", bare("unable to find path for %s.", snapshot)
+	}
+	return filepath.Join(point, ".zfs", "snapshot", snap), nil
 }
 
 // clone makes a ZFS clone. Where that is impossible the zone is copied.
@@ -267,12 +289,10 @@ func (c *cloning) copy(ctx context.Context) error {
 	}
 	from := c.from.path()
 	if c.how.Snapshot != "" {
-		dataset, snap, _ := strings.Cut(c.how.Snapshot, "@")
-		point, err := zfs.Value(ctx, dataset, "mountpoint")
-		if err != nil || !strings.HasPrefix(point, "/") {
-			return bare("unable to find path for %s.", c.how.Snapshot)
+		var err error
+		if from, err = snapshotPath(ctx, c.how.Snapshot); err != nil {
+			return err
 		}
-		from = filepath.Join(point, ".zfs", "snapshot", snap)
 	} else if err := c.m.refuseMounts(from); err != nil {
 		return err
 	}

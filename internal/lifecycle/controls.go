@@ -35,10 +35,15 @@ func (m *Manager) verifyControls(cfg *config.Config) error {
 		}
 		value, _ := res.Get(schema.RctlValue.Property)
 		for _, item := range value {
-			if schema.RctlValue.CheckItem(item) != nil {
-				m.Talk.About(fmt.Sprintf("invalid rctl value: %s", written(item)))
-				failed = errSaid
+			if schema.RctlValue.CheckItem(item) == nil {
+				continue
 			}
+			if len(item) == len(schema.RctlValue.Fields) && schema.RctlLimit(item[1]) {
+				m.Talk.About(fmt.Sprintf("%s is not a valid value for rctl '%s'", written(item), name))
+			} else {
+				m.Talk.About(fmt.Sprintf("invalid rctl value: %s", written(item)))
+			}
+			failed = errSaid
 		}
 	}
 	return failed

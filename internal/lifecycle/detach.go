@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"zones/internal/brand"
+	"zones/internal/schema"
 	"zones/internal/store"
 	"zones/internal/zone"
 )
@@ -28,11 +29,11 @@ func (m *Manager) Detach(ctx context.Context, name zone.Name) error {
 	hooked := false
 	return walk(ctx, zone.Detach, []step{
 		{"before", func(ctx context.Context) error {
-			_, err := m.hook(ctx, z, brand.PreDetach)
+			_, err := m.hook(ctx, z, brand.PreDetach, m.Words...)
 			return err
 		}},
 		{"hook", func(ctx context.Context) (err error) {
-			hooked, err = m.hook(ctx, z, brand.Detach)
+			hooked, err = m.hook(ctx, z, brand.Detach, m.Words...)
 			return err
 		}},
 		{"mounts", func(context.Context) error {
@@ -110,7 +111,8 @@ func (m *Manager) CheckManifest(path string, in io.Reader) error {
 		return err
 	}
 	cfg, err := store.ReadFile(file)
-	if err == nil {
+	// The first releases had neither brands nor another form of this.
+	if err == nil && cfg.Text(schema.Brand.Property) != "" && cfg.Text(schema.ZonePath.Property) != "" {
 		return checkManifestBrand(m, cfg)
 	}
 	switch {

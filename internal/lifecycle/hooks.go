@@ -96,7 +96,10 @@ func (m *Manager) hook(ctx context.Context, z *subjectZone, h brand.Hook, args .
 	cmd := exec.Command("/bin/sh", "-c", command)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = m.Streams.In, m.Streams.Out, m.Streams.Err
 	cmd.Dir = "/"
-	cmd.Env = append(os.Environ(), store.LockHeldEnv+"=1")
+	cmd.Env = os.Environ()
+	if m.locked {
+		cmd.Env = append(cmd.Env, store.LockHeldEnv+"=1")
+	}
 	if err := ctx.Err(); err != nil {
 		return true, err
 	}
@@ -108,15 +111,20 @@ func (m *Manager) hook(ctx context.Context, z *subjectZone, h brand.Hook, args .
 	case !errors.As(err, &exit):
 		return true, err
 	}
+	// A shell that waits for the command tells its signal by the status.
 	status, _ := exit.Sys().(syscall.WaitStatus)
+	number := syscall.Signal(status.ExitStatus() - 128)
 	if status.Signaled() {
-		m.Talk.About("'" + hookNames[h] + "' terminated by signal " + unix.SignalName(status.Signal()) + ".")
+		number = status.Signal()
+	}
+	if name := unix.SignalName(number); name != "" {
+		m.Talk.About("'" + hookNames[h] + "' terminated by signal " + name + ".")
 	}
 	return true, &HookError{Hook: h, Status: exit.ExitCode()}
 }
 
-// VerifyHook has the brand's command look at a verb and its arguments.
-func (m *Manager) VerifyHook(ctx context.Context, name zone.Name, verb zone.Verb, args ...string) error {
+// VerifyHook has the brand's command look at a verb and its words.
+func (m *Manager) VerifyHook(ctx context.Context, name zone.Name, verb zone.Verb) error {
 	if name == "" || name == zone.Global || m.Inside() {
 		return nil
 	}
@@ -124,7 +132,42 @@ func (m *Manager) VerifyHook(ctx context.Context, name zone.Name, verb zone.Verb
 	if err != nil {
 		return err
 	}
-	_, err = m.hook(ctx, z, brand.VerifyAdm, append([]string{verb.String()}, args...)...)
+	_, err = m.hook(ctx, z, brand.VerifyAdm, append([]string{verb.String()}, m.Args...)...)
+	return err
+}
+
+// verbHooks are the commands that stand in for the work of a verb.
+var verbHooks = map[zone.Verb]brand.Hook{
+	zone.Install: brand.Install, zone.Clone: brand.Clone, zone.Detach: brand.Detach, zone.Attach: brand.Attach,
+	zone.Uninstall: brand.Uninstall,
+}
+
+// BrandOptions reports whether the zone's brand has a command of its own for a
+// verb, and which options that is known to have, as for getopt.
+func (m *Manager) BrandOptions(name zone.Name, verb zone.Verb) (letters string, ok bool) {
+	if name == "" || name == zone.Global || m.Inside() {
+		return "", false
+	}
+	cfg, _, err := m.Store.Load(name)
+	if err != nil {
+		return "", false
+	}
+	b, err := brand.Find(m.Store.Root(), cfg.Text(schema.Brand.Property))
+	if err != nil {
+		return "", false
+	}
+	if _, ok = b.Hook(verbHooks[verb], "", ""); ok && verb == zone.Install {
+		letters = b.InstallOpts
+	}
+	return letters, ok
+}
+
+// BrandHelp has the command of the zone's brand for a verb say how it is used.
+func (m *Manager) BrandHelp(ctx context.Context, name zone.Name, verb zone.Verb) error {
+	z, err := m.load(name)
+	if err == nil {
+		_, err = m.hook(ctx, z, verbHooks[verb], "-?")
+	}
 	return err
 }
 

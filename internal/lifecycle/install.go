@@ -33,7 +33,6 @@ type Source struct {
 	Packages []string // added to a release
 	Mirror   string   // of a release; empty for the host's own
 	NoHome   bool     // no file system of its own for the zonepath
-	Args     []string // all of the above as it was typed, for a brand's command
 	// Progress hears how far the unpacking is; nil for nobody.
 	Progress func(done, total int64)
 }
@@ -220,7 +219,7 @@ func (in *install) receives() bool {
 
 func (in *install) unpack(ctx context.Context) error {
 	if in.hooked {
-		_, err := in.m.hook(ctx, in.z, brand.Install, in.src.Args...)
+		_, err := in.m.hook(ctx, in.z, brand.Install, in.m.Words...)
 		return err
 	}
 	rest := in.opened
@@ -276,7 +275,7 @@ func (in *install) settle(context.Context) error {
 // post runs the brand's command for a zone that is installed. If that fails the
 // zone is not.
 func (in *install) post(ctx context.Context) error {
-	_, err := in.m.hook(ctx, in.z, brand.PostInstall, in.src.Args...)
+	_, err := in.m.hook(ctx, in.z, brand.PostInstall, in.m.Words...)
 	if err != nil {
 		return errors.Join(err, in.m.setState(in.z.name, zone.Incomplete))
 	}

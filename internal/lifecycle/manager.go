@@ -36,9 +36,13 @@ type Manager struct {
 	// Distrust says that the verb is another user's, whom an admin resource
 	// lets do it: his words are not for a shell, nor others' snapshots for him.
 	Distrust bool
+	// Args are what follows the subcommand, for the brand's verification, and
+	// Words those of them that are for the brand's command alone.
+	Args, Words []string
 	// Streams are those of the commands of brands; the zero value is none.
 	Streams Streams
 
+	locked bool      // this process holds the zone's lock
 	inside zone.Name // the zone this process runs in, "" for the host
 }
 

@@ -23,6 +23,15 @@ func (m *Manager) Mark(ctx context.Context, name zone.Name, state zone.State) er
 		return err
 	}
 	defer unlock()
+	if state == zone.Installed && m.Store.Root() == "" {
+		z, err := m.load(name)
+		if err == nil {
+			err = m.giveIDs(ctx, z) // no other verb would before it boots
+		}
+		if err != nil {
+			return err
+		}
+	}
 	if _, err := m.Store.SetState(name, state); err != nil {
 		return &Failure{Form: Named, Text: "could not set state", Err: Reason(err), Status: stateStatus(err)}
 	}

@@ -107,7 +107,8 @@ func (m *Manager) lock(ctx context.Context, name zone.Name) (unlock func(), err 
 	if err != nil {
 		return nil, About("another zoneadm may have an operation in progress.")
 	}
-	return func() { _ = l.Unlock() }, nil
+	m.locked = true
+	return func() { m.locked = false; _ = l.Unlock() }, nil
 }
 
 // begin locks a zone for a verb and reads it. What the verb needs is checked

@@ -31,12 +31,12 @@ func (m *Manager) Uninstall(ctx context.Context, name zone.Name) error {
 	return walk(ctx, zone.Uninstall, []step{
 		{"mounts", func(context.Context) error { return m.refuseMounts(filepath.Join(z.entry.Path, rootName)) }},
 		{"before", func(ctx context.Context) error {
-			_, err := m.hook(ctx, z, brand.PreUninstall)
+			_, err := m.hook(ctx, z, brand.PreUninstall, m.Words...)
 			return err
 		}},
 		{"incomplete", func(context.Context) error { return m.setState(name, zone.Incomplete) }},
 		{"remove", func(ctx context.Context) error {
-			if ran, err := m.hook(ctx, z, brand.Uninstall); ran || err != nil {
+			if ran, err := m.hook(ctx, z, brand.Uninstall, m.Words...); ran || err != nil {
 				return err
 			}
 			if err := m.removeZonepath(ctx, z.entry.Path); err != nil {

@@ -96,7 +96,7 @@ func (m *Manager) verify(ctx context.Context, z *subjectZone, verb zone.Verb) er
 		note(m.verifyHost(z, verb))
 		note(m.verifyDatasets(ctx, z))
 	}
-	_, err := m.hook(ctx, z, brand.VerifyAdm, verb.String())
+	_, err := m.hook(ctx, z, brand.VerifyAdm, append([]string{verb.String()}, m.Args...)...)
 	note(err)
 	if verb != zone.Mount && verb != zone.ForceMount {
 		note(m.verifyPrivileges(z.cfg))

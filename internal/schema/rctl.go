@@ -35,12 +35,24 @@ func rctlValue(i Item) (Limit, error) {
 	if len(i) != 3 || i[0] != AliasPriv || i[2] != "none" && i[2] != "deny" {
 		return Limit{}, ErrInvalid
 	}
-	n, err := strconv.ParseUint(i[1], 0, 64)
-	if err != nil || strings.ContainsAny(i[1], "_bBoO") && !strings.HasPrefix(strings.ToLower(i[1]), "0x") ||
-		strings.Contains(i[1], "_") {
-		return Limit{}, ErrInvalid
+	n, err := rctlLimit(i[1])
+	return Limit{i[0], n, i[2]}, err
+}
+
+func rctlLimit(s string) (uint64, error) {
+	n, err := strconv.ParseUint(s, 0, 64)
+	if err != nil || strings.ContainsAny(s, "_bBoO") && !strings.HasPrefix(strings.ToLower(s), "0x") ||
+		strings.Contains(s, "_") {
+		return 0, ErrInvalid
 	}
-	return Limit{i[0], n, i[2]}, nil
+	return n, nil
+}
+
+// RctlLimit reports whether s can be the limit of a resource control, whoever
+// may change it and whatever happens at it.
+func RctlLimit(s string) bool {
+	_, err := rctlLimit(s)
+	return err == nil
 }
 
 var rctlName = Kind[string]{

@@ -213,24 +213,57 @@ func ParseBootArgs(s string) BootArgs {
 	}
 	for len(words) > 0 {
 		word := words[0]
+		if len(word) < 2 || word[0] != '-' {
+			break
+		}
 		words = words[1:]
 		switch {
 		case word == "--":
 			a.Unused = append(a.Unused, words...)
 			return a
-		case word == "-i" && len(words) > 0:
-			a.Init, words = words[0], words[1:]
-		case word == "-m" && len(words) > 0:
-			a.Argv, words = append(a.Argv, word, words[0]), words[1:]
-		case word == "-s":
-			a.Argv = append(a.Argv, word)
-		case word == "-f":
-		case strings.HasPrefix(word, "-"):
-			a.Invalid = append(a.Invalid, word)
-			a.Argv = append(a.Argv, word)
+		case word[1] == '-':
+			a.pass(word) // inits of Linux have long options
 		default:
-			a.Unused = append(a.Unused, word)
+			words = a.letters(word[1:], words)
 		}
 	}
+	a.Unused = append(a.Unused, words...)
 	return a
+}
+
+// letters reads the options of one word as getopt(3) does: bundled, and with
+// an argument in the same word or the next one. It returns the words left.
+func (a *BootArgs) letters(letters string, words []string) []string {
+	for letters != "" {
+		letter := letters[:1]
+		letters = letters[1:]
+		if letter == "i" || letter == "m" {
+			arg := letters
+			if arg == "" && len(words) > 0 {
+				arg, words = words[0], words[1:]
+			}
+			switch {
+			case arg == "":
+				a.pass("-" + letter)
+			case letter == "i":
+				a.Init = arg
+			default:
+				a.Argv = append(a.Argv, "-m", arg)
+			}
+			return words
+		}
+		switch letter {
+		case "s":
+			a.Argv = append(a.Argv, "-s")
+		case "f": // a forced boot, which matters to nobody here
+		default:
+			a.pass("-" + letter)
+		}
+	}
+	return words
+}
+
+// pass leaves an option that nobody here knows to init.
+func (a *BootArgs) pass(option string) {
+	a.Invalid, a.Argv = append(a.Invalid, option), append(a.Argv, option)
 }

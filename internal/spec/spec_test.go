@@ -180,6 +180,9 @@ func TestParseBootArgs(t *testing.T) {
 		"kernel -i /bin/sh\t-f":   {Init: "/bin/sh"},
 		"-x -- foo bar":           {Argv: []string{"-x"}, Invalid: []string{"-x"}, Unused: []string{"foo", "bar"}},
 		"-s foo":                  {Argv: []string{"-s"}, Unused: []string{"foo"}},
+		"-sm verbose -i/bin/sh":   {Init: "/bin/sh", Argv: []string{"-s", "-m", "verbose"}},
+		"-vx --unit=rescue -fmz":  {Argv: []string{"-v", "-x", "--unit=rescue", "-m", "z"}, Invalid: []string{"-v", "-x", "--unit=rescue"}},
+		"-s foo -m x":             {Argv: []string{"-s"}, Unused: []string{"foo", "-m", "x"}},
 		"-i":                      {Argv: []string{"-i"}, Invalid: []string{"-i"}},
 		"  -v   -m  milestone=x ": {Argv: []string{"-v", "-m", "milestone=x"}, Invalid: []string{"-v"}},
 	} {

@@ -212,7 +212,8 @@ func (s *server) start(ctx context.Context, o *operation, args string) error {
 		o.say("WARNING: Unused or invalid boot arguments `%s'.", strings.Join(a.Unused, " "))
 	}
 	if odd := append(a.Invalid, a.Unused...); len(odd) > 0 {
-		text := "WARNING: Ignoring invalid boot arguments: " + strings.Join(odd, " ")
+		// Two blanks, as programs that watch a console know it.
+		text := "WARNING: Ignoring invalid boot arguments:  " + strings.Join(odd, " ")
 		s.post(func() { s.relay.Notice(text) })
 	}
 	r := &s.machine.Record
@@ -238,7 +239,7 @@ func (s *server) halt(ctx context.Context, o *operation) error {
 	if err := s.hook(ctx, o, brand.PreStateChange, r.Brand, r.Zonepath, s.state(), hookHalt); err != nil {
 		return err
 	}
-	s.drop(m)
+	s.drop()
 	if err := m.Halt(ctx); err != nil {
 		s.post(func() { s.machine = m })
 		return errors.Join(err, errors.New("unable to destroy zone"))
@@ -256,7 +257,7 @@ func (s *server) halt(ctx context.Context, o *operation) error {
 }
 
 // drop takes the machine from the loop: its descriptors are about to go.
-func (s *server) drop(m *boot.Machine) {
+func (s *server) drop() {
 	done := make(chan struct{})
 	s.post(func() {
 		if s.uevents >= 0 {
@@ -271,7 +272,6 @@ func (s *server) drop(m *boot.Machine) {
 		close(done)
 	})
 	<-done
-	_ = m
 }
 
 func (s *server) reboot(ctx context.Context, o *operation, args string) error {

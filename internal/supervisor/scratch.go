@@ -71,7 +71,7 @@ func (s *server) unmount(ctx context.Context, o *operation, state zone.State) er
 	}
 	lu := filepath.Join(s.machine.Record.Zonepath, scratchRoot)
 	m := s.machine
-	s.drop(m)
+	s.drop()
 	if err := m.Halt(ctx); err != nil {
 		s.post(func() { s.machine = m })
 		return errors.Join(err, errors.New("unable to destroy zone"))
