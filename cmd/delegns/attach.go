@@ -14,7 +14,7 @@ func attachCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "attach NS NSFILE",
 		Short: "Attach a user namespace, and hand it what is granted",
-		Args:  cobra.ExactArgs(2),
+		Args:  operands(2, 2),
 		RunE: func(_ *cobra.Command, args []string) error {
 			return withNS(args[0], delegns.Watch, func(ns *delegns.NS) error { return attachFile(ns, args[1]) })
 		},
@@ -25,7 +25,7 @@ func detachCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "detach NS NSFILE",
 		Short: "Take what is granted away from a user namespace, and detach it",
-		Args:  cobra.ExactArgs(2),
+		Args:  operands(2, 2),
 		RunE: func(_ *cobra.Command, args []string) error {
 			return withNS(args[0], delegns.Watch, func(ns *delegns.NS) error {
 				f, err := os.Open(args[1])

@@ -17,7 +17,7 @@ func createCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "create -a NSFILE [-a NSFILE]... NAME",
 		Short: "Make a namespace that lives as long as these user namespaces",
-		Args:  cobra.ExactArgs(1),
+		Args:  operands(1, 1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if len(files) == 0 {
 				return usageError{errors.New("-a is needed: with no user namespace it would end with this command")}

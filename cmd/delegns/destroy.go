@@ -12,7 +12,7 @@ func destroyCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "destroy NS",
 		Short: "End a namespace and all below it; processes go on without what was granted",
-		Args:  cobra.ExactArgs(1),
+		Args:  operands(1, 1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			return withNS(args[0], delegns.Watch, (*delegns.NS).Destroy)
 		},

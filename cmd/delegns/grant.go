@@ -12,7 +12,7 @@ func grantCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "grant NS RES...",
 		Short: "Grant resources to a namespace",
-		Args:  cobra.MinimumNArgs(2),
+		Args:  operands(2, many),
 		RunE: func(_ *cobra.Command, args []string) error {
 			return withResources(args, (*delegns.NS).Grant, (*delegns.NS).Revoke)
 		},
@@ -23,7 +23,7 @@ func revokeCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "revoke NS RES...",
 		Short: "Take resources away from a namespace and from those below it",
-		Args:  cobra.MinimumNArgs(2),
+		Args:  operands(2, many),
 		RunE: func(_ *cobra.Command, args []string) error {
 			return withResources(args, (*delegns.NS).Revoke, nil)
 		},

@@ -22,7 +22,7 @@ func listCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "list [-j] [NS]",
 		Short: "List the namespaces below the caller's own, or NS and those below it",
-		Args:  cobra.MaximumNArgs(1),
+		Args:  operands(0, 1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			d, err := delegns.Open()
 			if err != nil {

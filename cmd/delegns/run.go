@@ -27,7 +27,7 @@ func runCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "run [-n NAME] [-g RES]... -- CMD [ARG...]",
 		Short: "Run CMD as root of a new user namespace in a new delegation namespace",
-		Args:  cobra.MinimumNArgs(1),
+		Args:  operands(1, many),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if name == "" {
 				name = fmt.Sprintf("run-%d", os.Getpid())

@@ -18,7 +18,7 @@ func showCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "show [-j] NS",
 		Short: "Show one namespace",
-		Args:  cobra.ExactArgs(1),
+		Args:  operands(1, 1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			return withNS(args[0], delegns.Watch, func(ns *delegns.NS) error {
 				d, err := detailsOf(ns)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,16 +19,17 @@ import (
 const exitTimeout = statusError(124)
 
 func waitCommand() *cobra.Command {
-	var seconds float64
+	var limit string
 	c := &cobra.Command{
 		Use:   "wait [-t SECONDS] NS",
 		Short: "Wait until a namespace is gone",
-		Args:  cobra.ExactArgs(1),
+		Args:  operands(1, 1),
 		RunE: func(c *cobra.Command, args []string) error {
 			ctx := context.Background()
 			if c.Flags().Changed("timeout") {
-				if !(seconds >= 0 && seconds < math.MaxInt32) {
-					return usageError{fmt.Errorf("-t %v: not a number of seconds", seconds)}
+				seconds, err := strconv.ParseFloat(limit, 64)
+				if err != nil || !(seconds >= 0 && seconds < math.MaxInt32) {
+					return usageError{fmt.Errorf("-t %s: not a number of seconds", limit)}
 				}
 				var cancel context.CancelFunc
 				ctx, cancel = context.WithTimeout(ctx, time.Duration(seconds*float64(time.Second)))
@@ -43,6 +45,6 @@ func waitCommand() *cobra.Command {
 			return err
 		},
 	}
-	c.Flags().Float64VarP(&seconds, "timeout", "t", 0, "wait no longer than this")
+	c.Flags().StringVarP(&limit, "timeout", "t", "", "wait no longer than this")
 	return c
 }
