@@ -135,15 +135,18 @@ func prepare(ns *delegns.NS, pid int, grants [][2]string) error {
 
 // setZoned sets zoned=on on the dataset itself, where OpenZFS's guard of its
 // limits looks for it. It stays set: what was in the hands of a namespace is
-// not mounted by the host unasked. Inside a namespace it is the host's to set.
+// not mounted by the host unasked. Inside a namespace it is the host's to set,
+// and has been.
 func setZoned(dataset string) error {
+	if !cliPrivileged() {
+		return nil
+	}
 	ctx := context.Background()
 	props, err := zfs.Get(ctx, dataset, "zoned")
 	if err != nil {
 		return err
 	}
-	p := props["zoned"]
-	if p.Value == "on" && (p.Local() || !cliPrivileged()) {
+	if p := props["zoned"]; p.Value == "on" && p.Local() {
 		return nil
 	}
 	return zfs.Set(ctx, dataset, "zoned=on")

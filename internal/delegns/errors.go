@@ -95,22 +95,26 @@ var kinds = map[unix.Errno]error{
 	unix.EPERM:           errors.New("not permitted: root of the namespace above may, and nobody on his own namespace"),
 }
 
-// existing says for each call what EEXIST means.
-var existing = map[string]error{
-	"create": errors.New("the name is taken"),
-	"grant":  errors.New("already granted"),
-	"attach": errors.New("already attached"),
+var (
+	errNoName   = errors.New("not a name: 1 to 63 letters, digits, '-', '_' or '.', the first a letter or a digit, and not 'global'")
+	errTooLong  = errors.New("the name is too long")
+	errNoUserNS = errors.New("not a file of a user namespace")
+)
+
+// meanings are the errnos that have another meaning in each call.
+var meanings = map[string]map[unix.Errno]error{
+	"create": {unix.EEXIST: errors.New("the name is taken"), unix.EINVAL: errNoName, unix.E2BIG: errNoName},
+	"open":   {unix.EINVAL: errors.New("neither an id nor a path of names")},
+	"grant":  {unix.EEXIST: errors.New("already granted"), unix.EACCES: ErrNotCovered, unix.E2BIG: errTooLong},
+	"revoke": {unix.E2BIG: errTooLong},
+	"attach": {unix.EEXIST: errors.New("already attached"), unix.EACCES: ErrNotBelow, unix.EINVAL: errNoUserNS},
+	"detach": {unix.EINVAL: errNoUserNS},
 }
 
 func failure(op, object string, errno unix.Errno) error {
-	e := &Error{Op: op, Object: object, Errno: errno, kind: kinds[errno]}
-	switch {
-	case errno == unix.EEXIST:
-		e.kind = existing[op]
-	case errno == unix.EACCES && op == "grant":
-		e.kind = ErrNotCovered
-	case errno == unix.EACCES:
-		e.kind = ErrNotBelow
+	kind := meanings[op][errno]
+	if kind == nil {
+		kind = kinds[errno]
 	}
-	return e
+	return &Error{Op: op, Object: object, Errno: errno, kind: kind}
 }

@@ -58,9 +58,17 @@ func (m *Manager) List(f Filter) ([]Row, error) {
 	}
 	byName := make(map[zone.Name]*store.Summary, len(active))
 	for i := range known {
-		if _, ok := active[known[i].Name]; ok {
-			byName[known[i].Name] = &known[i]
+		s := &known[i]
+		if _, ok := active[s.Name]; !ok {
+			continue
 		}
+		// Of these the configuration is needed in any case.
+		if !f.Inactive {
+			if full, err := m.Store.Summary(s.Name); err == nil {
+				*s = full
+			}
+		}
+		byName[s.Name] = s
 	}
 	for _, a := range inOrder(active) {
 		rows = append(rows, a.row(byName[a.record.Name]))
