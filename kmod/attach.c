@@ -8,6 +8,7 @@
 #include <linux/fdtable.h>
 #include <linux/file.h>
 #include <linux/hashtable.h>
+#include <linux/mount.h>
 #include <linux/proc_fs.h>
 #include <linux/slab.h>
 #include "compat.h"
@@ -15,6 +16,9 @@
 
 /* From a user namespace to its attachment; dn_lock, readers RCU. */
 static DEFINE_HASHTABLE(by_userns, 12);
+
+/* The kernel's own mount of the files of namespaces; constant after the start. */
+static struct vfsmount *nsfs;
 
 /* The attachment of exactly this user namespace.  Needs dn_lock or RCU. */
 struct dn_attach *dn_attach_find(const struct user_namespace *userns)
@@ -94,33 +98,17 @@ static int attach_allowed(const struct dn_ns *ns, const struct user_namespace *u
 	return userns_below(userns, top) ? 0 : -EACCES;
 }
 
-static struct ns_common *userns_ref(struct ns_common *ns)
-{
-	get_user_ns(container_of(ns, struct user_namespace, ns));
-	return ns;
-}
-
 /*
  * A file of the user namespace for us alone.  The caller's may be on a bind
- * mount, which we would keep busy.  The kernel gives such files out as
- * descriptors only; for a moment it is one of the caller's, who has one of the
- * same user namespace anyway.
+ * mount, which we would keep busy; so ours is opened by the kernel's own mount.
+ * It is never one of the caller's descriptors: another thread of his could put
+ * a file there whose closing does not end, while we hold the lock.
  */
-static struct file *own_file(struct user_namespace *userns)
+static struct file *own_file(const struct file *nsfile)
 {
-	struct file *file;
-	int fd = open_related_ns(&userns->ns, userns_ref);
+	struct path path = { .mnt = nsfs, .dentry = nsfile->f_path.dentry };
 
-	if (fd < 0)
-		return ERR_PTR(fd);
-	file = fget(fd);
-	close_fd(fd);
-	if (file && dn_file_userns(file) == userns)
-		return file;
-	/* Another thread of the caller plays with our descriptor. */
-	if (file)
-		fput(file);
-	return ERR_PTR(-EBADF);
+	return dentry_open(&path, O_RDONLY, current_cred());
 }
 
 /**
@@ -148,7 +136,7 @@ int dn_attach(struct dn_ns *ns, struct file *nsfile)
 	if (!a)
 		return -ENOMEM;
 	a->to.userns = userns;
-	a->to.file = own_file(userns);
+	a->to.file = own_file(nsfile);
 	if (IS_ERR(a->to.file)) {
 		err = PTR_ERR(a->to.file);
 		goto err_free;
@@ -228,4 +216,32 @@ int dn_detach(struct dn_ns *ns, struct user_namespace *userns)
 	if (!ns->nr_attached && !ns->holders)
 		dn_ns_destroy(ns);
 	return 0;
+}
+
+static struct ns_common *userns_ref(struct ns_common *ns)
+{
+	get_user_ns(container_of(ns, struct user_namespace, ns));
+	return ns;
+}
+
+/* The kernel shows its mount only by files, and these only as descriptors. */
+int dn_attach_start(void)
+{
+	struct file *file;
+	int fd = open_related_ns(&init_user_ns.ns, userns_ref);
+
+	if (fd < 0)
+		return fd;
+	file = fget(fd);
+	if (file && dn_file_userns(file) == &init_user_ns)
+		nsfs = mntget(file->f_path.mnt);
+	if (file)
+		fput(file);
+	close_fd(fd);
+	return nsfs ? 0 : -EBADF;
+}
+
+void dn_attach_stop(void)
+{
+	mntput(nsfs);
 }

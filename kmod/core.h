@@ -229,6 +229,8 @@ int dn_detach(struct dn_ns *ns, struct user_namespace *userns);
 void dn_attach_drop(struct dn_attach *a);
 struct dn_attach *dn_attach_find(const struct user_namespace *userns);
 struct user_namespace *dn_file_userns(struct file *file);
+int dn_attach_start(void);
+void dn_attach_stop(void);
 
 /* grant.c: what a namespace holds */
 int dn_grant(struct dn_ns *ns, struct delegns_consumer *c, const char *name);

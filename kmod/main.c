@@ -46,9 +46,12 @@ static int __init delegns_init(void)
 
 	seqcount_init(&dn_root.grants_seq);
 	dn_watch_start();
-	err = dn_proc_init();
+	err = dn_attach_start();
 	if (err)
 		return err;
+	err = dn_proc_init();
+	if (err)
+		goto err_attach;
 	err = dn_dev_init();
 	if (err)
 		goto err_proc;
@@ -56,6 +59,8 @@ static int __init delegns_init(void)
 
 err_proc:
 	dn_proc_exit();
+err_attach:
+	dn_attach_stop();
 	return err;
 }
 
@@ -65,6 +70,7 @@ static void __exit delegns_exit(void)
 	dn_dev_exit();
 	dn_proc_exit();
 	dn_watch_stop();
+	dn_attach_stop();
 	WARN_ON(!xa_empty(&dn_by_id));
 }
 

@@ -108,6 +108,7 @@ static void memory(void)
 
 static void no_descriptor_left(void)
 {
+	struct zone z = zone_new();
 	struct rlimit old, none;
 	uint64_t id;
 	int ns = dn_create_id("limit", &id);
@@ -118,10 +119,15 @@ static void no_descriptor_left(void)
 	setrlimit(RLIMIT_NOFILE, &none);
 	check_eq(dn_create("more"), -EMFILE);
 	check_eq(dn_by_id(id), -EMFILE);
+	/* What the kernel keeps takes none of the caller's. */
+	check_eq(dn_attach(ns, z.userns), 0);
+	check_eq(dn_grant(ns, "zfs:tank/d"), 0);
+	check_eq(dn_detach(ns, z.userns), 0);
 	setrlimit(RLIMIT_NOFILE, &old);
 	check_eq(dn_by_name("more"), -ENOENT);
 	check_eq(dn_count(), 1);
 	close(ns);
+	zone_kill(&z);
 }
 
 static void resources(void)
