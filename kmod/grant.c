@@ -130,8 +130,7 @@ static void tree_insert(struct dn_grant *g)
 	}
 	preempt_disable();
 	write_seqcount_begin(&g->ns->grants_seq);
-	/* Readers find it with the barrier of the line above behind it. */
-	rb_link_node(&g->of_ns, up, link);
+	rb_link_node_rcu(&g->of_ns, up, link);
 	rb_insert_color(&g->of_ns, &g->ns->grants);
 	write_seqcount_end(&g->ns->grants_seq);
 	preempt_enable();
@@ -182,10 +181,13 @@ int dn_grant(struct dn_ns *ns, struct delegns_consumer *c, const char *name)
 
 	lockdep_assert_held(&dn_lock);
 	err = c->validate(name);
-	if (err)
+	if (err && err != -ENXIO)
 		return err;
+	/* Who may not have it is not told whether it exists. */
 	if (!dn_holds(ns->parent, c, name))
 		return -EACCES;
+	if (err)
+		return err;
 	if (grant_find(ns, c, name))
 		return -EEXIST;
 	err = room_for_one(ns);

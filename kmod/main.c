@@ -16,6 +16,7 @@
 #define CREATE_TRACE_POINTS
 #include "trace.h"
 
+/* Guards every change; see core.h. */
 DEFINE_MUTEX(dn_lock);
 
 struct dn_limits dn_limits = {

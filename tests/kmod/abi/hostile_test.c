@@ -107,6 +107,9 @@ ATTEMPT(grant_above_parent, web, in_zone)
 	EXPECT(dn_grant(ns, "zfs:tank/d/../e"), -EILSEQ);
 	EXPECT(dn_grant(ns, "test:ax"), -EACCES);
 	EXPECT(dn_grant(ns, "test:y"), -EACCES);
+	/* Nor is it told what there is on the host. */
+	EXPECT(dn_grant(ns, "zfs:nopool"), -EACCES);
+	EXPECT(dn_grant(ns, "test:missing"), -EACCES);
 	return 0;
 }
 

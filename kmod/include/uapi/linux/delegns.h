@@ -180,6 +180,7 @@ struct delegns_version {
 	__u32 grants_each;
 	__u32 attached_max;
 };
+
 #define DELEGNS_VERSION_SIZE_VER1	48
 
 /**
@@ -190,7 +191,7 @@ struct delegns_version {
  * @id:       out: the new namespace's id.
  *
  * Returns a holding descriptor with O_CLOEXEC.  The owner user namespace is
- * the caller's.  Rights: create.  Errors:
+ * the caller's anchor.  Rights: create.  Errors:
  *
  *   EINVAL   the name is empty
  *   E2BIG    the name is longer than DELEGNS_NAME_MAX
@@ -210,6 +211,7 @@ struct delegns_create {
 	__u32 flags;
 	__aligned_u64 id;
 };
+
 #define DELEGNS_CREATE_SIZE_VER1	24
 
 /* How DELEGNS_OPEN finds a namespace. */
@@ -253,6 +255,7 @@ struct delegns_open {
 	__u32 name_len;
 	__aligned_u64 name;
 };
+
 #define DELEGNS_OPEN_SIZE_VER1		32
 
 /* DELEGNS_LIST, DELEGNS_INFO: count processes too; it looks at every process
@@ -295,6 +298,7 @@ struct delegns_list {
 	__u32 flags;
 	__u32 reserved;
 };
+
 #define DELEGNS_LIST_SIZE_VER1		32
 
 /* States of a namespace. */
@@ -326,6 +330,7 @@ struct delegns_entry {
 	__u32 processes;
 	char name[DELEGNS_NAME_MAX + 1];
 };
+
 #define DELEGNS_ENTRY_SIZE_VER1		104
 
 /**
@@ -360,9 +365,9 @@ struct delegns_entry {
  *            `allow_unsafe` of delegns_zfs is not set)
  *   EILSEQ   the consumer has no resources of such names (zfs: a snapshot, a
  *            bookmark, an empty or overlong component, an invalid character)
+ *   EACCES   the parent's grants do not cover the resource
  *   ENXIO    the resource does not exist, as far as the consumer can tell (zfs:
  *            there is no such pool)
- *   EACCES   the parent's grants do not cover the resource
  *   EEXIST   the namespace has this grant
  *   ENOSPC   there are as many grants as the parameters allow: in all, in the
  *            namespace, or below a namespace that is not the host
@@ -387,6 +392,7 @@ struct delegns_resource {
 	__u32 name_len;
 	__u32 flags;
 };
+
 #define DELEGNS_RESOURCE_SIZE_VER1	32
 
 /* ------------------------------------------------ calls on a namespace's fd */
@@ -427,6 +433,7 @@ struct delegns_info {
 	__u32 holders;
 	char name[DELEGNS_NAME_MAX + 1];
 };
+
 #define DELEGNS_INFO_SIZE_VER1		120
 
 /**
@@ -460,6 +467,7 @@ struct delegns_userns {
 	__s32 fd;
 	__u32 flags;
 };
+
 #define DELEGNS_USERNS_SIZE_VER1	8
 
 /* States of a grant. */
@@ -480,6 +488,7 @@ struct delegns_grant {
 	char consumer[DELEGNS_CONSUMER_MAX + 1];
 	char name[DELEGNS_RESOURCE_MAX + 1];
 };
+
 #define DELEGNS_GRANT_SIZE_VER1		288
 
 /**
@@ -495,6 +504,7 @@ struct delegns_attached {
 	__u32 state;
 	__u32 children;
 };
+
 #define DELEGNS_ATTACHED_SIZE_VER1	24
 
 /**
@@ -512,6 +522,7 @@ struct delegns_attached {
 struct delegns_destroy {
 	__aligned_u64 flags;
 };
+
 #define DELEGNS_DESTROY_SIZE_VER1	8
 
 #define DELEGNS_VERSION	 _IOWR(DELEGNS_IOC, 0x00, struct delegns_version)
