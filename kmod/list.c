@@ -65,8 +65,9 @@ int dn_list_grants(struct dn_file *f, u32 flags, u64 *cursor, void *buf, u32 n)
 		e[i].seq = seq;
 		e[i].state = rcu_access_pointer(g->upper) ? 0 : DELEGNS_GRANT_MAXIMAL;
 		e[i].name_len = strlen(g->name);
-		strscpy(e[i].consumer, g->consumer->name, sizeof(e[i].consumer));
-		strscpy(e[i].name, g->name, sizeof(e[i].name));
+		/* The records of the chunk before are still in the buffer. */
+		strscpy_pad(e[i].consumer, g->consumer->name, sizeof(e[i].consumer));
+		strscpy_pad(e[i].name, g->name, sizeof(e[i].name));
 		i++;
 	}
 	mutex_unlock(&dn_lock);

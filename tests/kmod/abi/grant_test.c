@@ -348,6 +348,36 @@ static void gone(void)
 	zone_kill(&z);
 }
 
+/* A list of many records: what follows a name is NUL, whatever came before. */
+static void long_list(void)
+{
+	enum { N = 600 };
+	static struct delegns_grant g[N];
+	struct delegns_list a = { .buf = (uintptr_t)g, .count = N, .record_size = sizeof(g[0]) };
+	int ns = dn_create("long"), dirty = 0;
+
+	for (int i = 0; i < N; i++) {
+		char name[256];
+
+		/* Long ones first, so that they can show through. */
+		snprintf(name, sizeof(name), "test:%0*d", i < N / 2 ? 200 : 5, i);
+		check_eq(dn_grant(ns, name), 0);
+	}
+	memset(g, 0xff, sizeof(g));
+	check_eq(call(ns, DELEGNS_GRANTS, &a), 0);
+	check_eq(a.count, N);
+	for (int i = 0; i < N; i++) {
+		check_eq(g[i].name_len, i < N / 2 ? 200 : 5);
+		check_eq(atoi(g[i].name), i);
+		for (size_t at = g[i].name_len; at < sizeof(g[i].name); at++)
+			dirty += g[i].name[at] != 0;
+		for (size_t at = 4; at < sizeof(g[i].consumer); at++)
+			dirty += g[i].consumer[at] != 0;
+	}
+	check_eq(dirty, 0);
+	close(ns);
+}
+
 /* zfs-zone(8) by hand, beside us. */
 static void by_hand(void)
 {
@@ -382,4 +412,5 @@ void grant_tests(void)
 	RUN(query);
 	RUN(gone);
 	RUN(by_hand);
+	RUN(long_list);
 }
