@@ -466,7 +466,7 @@ int main(int argc, char **argv)
 {
 	static const struct { const char *name; void (*run)(void); } suites[] = {
 		{ "order", order_tests }, { "input", input_tests }, { "life", life_tests },
-		{ "grant", grant_tests }, { "hostile", hostile_tests },
+		{ "grant", grant_tests }, { "pool", pool_tests }, { "hostile", hostile_tests },
 	};
 
 	dev = open("/dev/delegns", O_RDWR | O_CLOEXEC);

@@ -31,6 +31,7 @@ void order_tests(void);
 void input_tests(void);
 void life_tests(void);
 void grant_tests(void);
+void pool_tests(void);
 void hostile_tests(void);
 void fault_tests(void);
 int storm_main(int argc, char **argv);
