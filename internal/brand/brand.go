@@ -70,8 +70,10 @@ type Brand struct {
 	ForcedLogin string // command for a login without
 	UserCommand string // prints the passwd entry of a user in the zone
 	InstallOpts string // option letters of Install, as for getopt
-	RestartInit bool   // init is started again when it dies; else the zone halts
 	SharedOnly  bool   // ip-type exclusive is not for this brand
+	// RestartInit has the zone booted again when its init dies, and with
+	// RestartInit0 only when init exited with status 0; else it is halted.
+	RestartInit, RestartInit0 bool
 	// Forbidden resources cannot be added to a zone of this brand.
 	Forbidden []*schema.Resource
 
@@ -246,8 +248,11 @@ func (b *Brand) take(name, text string) {
 		b.UserCommand = text
 	case "installopts":
 		b.InstallOpts = text
-	case "restartinit":
-		b.RestartInit = text == "true"
+	case "restartinit", "restartinitreboot":
+		// Both come to the same where init is the first process of all.
+		b.RestartInit = b.RestartInit || text == "true"
+	case "restartinit0":
+		b.RestartInit0 = text == "true"
 	default:
 		if h := Hook(name); text != "" && slices.Contains(hooks, h) {
 			b.hooks[h] = text

@@ -31,7 +31,7 @@ func TestShipped(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if b.Name != name || b.Init != "/sbin/init" || b.SharedOnly || b.RestartInit {
+		if b.Name != name || b.Init != "/sbin/init" || b.SharedOnly || b.RestartInit || b.RestartInit0 {
 			t.Errorf("%+v", b)
 		}
 		if _, ok := b.Hook(Install, "z", "/z"); ok {
@@ -65,7 +65,7 @@ func TestInstalledDefinition(t *testing.T) {
   <install>/usr/lib/brand/lab/install -z %z -R %R</install>
   <installopts>a:f</installopts>
   <halt></halt>
-  <restartinit>true</restartinit>
+  <restartinit>true</restartinit><restartinit0>true</restartinit0>
   <forbidden resource="device"/>
   <network exclusive="no"/>
   <future><x/></future>
@@ -80,7 +80,7 @@ func TestInstalledDefinition(t *testing.T) {
 	if _, ok := b.Hook(Halt, "z1", "/z"); ok {
 		t.Error("an empty hook is a hook")
 	}
-	if !b.SharedOnly || !b.RestartInit || b.InstallOpts != "a:f" || !b.Forbids(schema.DeviceResource) || b.Forbids(schema.FSResource) {
+	if !b.SharedOnly || !b.RestartInit || !b.RestartInit0 || b.InstallOpts != "a:f" || !b.Forbids(schema.DeviceResource) || b.Forbids(schema.FSResource) {
 		t.Errorf("%+v", b)
 	}
 	if got := Expand(b.Login, "z1", "", "joe"); got != "/bin/login -z z1 joe" {

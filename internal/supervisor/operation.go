@@ -307,7 +307,7 @@ func (s *server) ended(ctx context.Context, o *operation) error {
 	}
 	if !asked {
 		o.say("init ended (%s)", describe(status, err))
-		again = s.restarts()
+		again = s.restarts(err == nil && status.Exited() && status.ExitStatus() == 0)
 	}
 	w := s.takeWaiter()
 	if again && w == nil {

@@ -167,9 +167,9 @@ func (s *server) bootArgs() string {
 	return args
 }
 
-// restarts reports whether init's death restarts the zone rather than halting
-// it.
-func (s *server) restarts() bool {
+// restarts reports whether such a death of init boots the zone again rather
+// than halting it.
+func (s *server) restarts(cleanly bool) bool {
 	b, err := brand.Find("/", s.machine.Record.Brand)
-	return err == nil && b.RestartInit
+	return err == nil && b.RestartInit && (cleanly || !b.RestartInit0)
 }
