@@ -110,11 +110,6 @@ func (d *Device) OpenByName(path string, m Mode) (*NS, error) {
 	return d.open(abiOpen{By: byName, Flags: uint32(m), Name: k.string(path), NameLen: uint32(len(path))}, path)
 }
 
-// OpenByPidfd opens the namespace that a process belongs to.
-func (d *Device) OpenByPidfd(pidfd int, m Mode) (*NS, error) {
-	return d.open(abiOpen{By: byPidfd, Flags: uint32(m), Pidfd: int32(pidfd)}, fmt.Sprintf("by pidfd %d", pidfd))
-}
-
 // Self opens the caller's own namespace, the host's when it is in none. It
 // holds nothing: nobody may change his own.
 func (d *Device) Self() (*NS, error) { return d.open(abiOpen{By: bySelf}, "self") }
@@ -168,26 +163,6 @@ func (d *Device) List(processes bool) ([]Entry, error) {
 			int(r.Attached), int(r.Grants), int(r.Children), int(r.Processes)}
 	}
 	return es, nil
-}
-
-// Holds reports whether the caller's own namespace holds the resource. The
-// host holds everything.
-func (d *Device) Holds(consumer, resource string) (bool, error) {
-	r, err := resourceCall(d.f, "query", cmdQuery, consumer, resource)
-	return r == 1, err
-}
-
-// resourceCall is query, grant and revoke.
-func resourceCall(f *os.File, op string, cmd uintptr, consumer, resource string) (int, error) {
-	object := consumer + ":" + resource
-	if len(consumer) > ConsumerMax {
-		return -1, failure(op, object, unix.EINVAL)
-	}
-	var k pin
-	defer k.release()
-	a := abiResource{Name: k.string(resource), NameLen: uint32(len(resource))}
-	copy(a.Consumer[:], consumer)
-	return ioctl(f, op, object, cmd, unsafe.Pointer(&a))
 }
 
 // batch is how many records one call of a list asks for.

@@ -112,7 +112,15 @@ func (n *NS) Revoke(consumer, resource string) error {
 }
 
 func (n *NS) resource(op string, cmd uintptr, consumer, resource string) error {
-	_, err := resourceCall(n.f, op, cmd, consumer, resource)
+	object := consumer + ":" + resource
+	if len(consumer) > ConsumerMax {
+		return failure(op, object, unix.EINVAL)
+	}
+	var k pin
+	defer k.release()
+	a := abiResource{Name: k.string(resource), NameLen: uint32(len(resource))}
+	copy(a.Consumer[:], consumer)
+	_, err := ioctl(n.f, op, object, cmd, unsafe.Pointer(&a))
 	return err
 }
 

@@ -310,9 +310,3 @@ func IsBridge(name string) bool {
 	_, err := os.Stat("/sys/class/net/" + name + "/bridge")
 	return err == nil
 }
-
-// Exists reports whether the host has the link.
-func Exists(name string) bool {
-	_, err := os.Stat("/sys/class/net/" + name)
-	return err == nil
-}

@@ -28,15 +28,6 @@ type Value []Item
 // Text makes the value of a simple property.
 func Text(s string) Value { return Value{{s}} }
 
-// Texts makes the value of a plain list.
-func Texts(list ...string) Value {
-	v := Value{}
-	for _, s := range list {
-		v = append(v, Item{s})
-	}
-	return v
-}
-
 // Text is the text of a simple value; that of an unset one is empty.
 func (v Value) Text() string {
 	if len(v) == 0 || len(v[0]) == 0 {

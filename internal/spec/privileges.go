@@ -3,7 +3,6 @@
 package spec
 
 import (
-	"fmt"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -115,22 +114,4 @@ func (z *Zone) privileges(c *config.Config, _ *brand.Brand, f *Facts) error {
 	}
 	z.Process.Caps = set & all
 	return nil
-}
-
-// CapNames spells a bounding set, for people.
-func CapNames(set uint64) []string {
-	var names []string
-	for bit := 0; bit < 64; bit++ {
-		if set&(1<<bit) == 0 {
-			continue
-		}
-		name := fmt.Sprintf("cap_%d", bit)
-		for n, b := range capabilities {
-			if b == bit {
-				name = "cap_" + n
-			}
-		}
-		names = append(names, name)
-	}
-	return names
 }

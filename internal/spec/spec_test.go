@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -79,9 +80,9 @@ var cases = map[string]func() *config.Config{
 		return configured(nil,
 			resource(schema.DatasetResource, properties{schema.DatasetName.Property: "tank/data/web"}),
 			resource(schema.DatasetResource, properties{schema.DatasetName.Property: "tank/more", schema.DatasetAlias.Property: "m"}),
-			resource(schema.FSResource, properties{schema.FSDir.Property: "/srv/deep", schema.FSSpecial.Property: "/export", schema.FSType.Property: "lofs"}, schema.Texts("ro", "nodevices")),
+			resource(schema.FSResource, properties{schema.FSDir.Property: "/srv/deep", schema.FSSpecial.Property: "/export", schema.FSType.Property: "lofs"}, texts("ro", "nodevices")),
 			resource(schema.FSResource, properties{schema.FSDir.Property: "/srv", schema.FSSpecial.Property: "tank/srv", schema.FSType.Property: "zfs"}),
-			resource(schema.FSResource, properties{schema.FSDir.Property: "/tmp", schema.FSSpecial.Property: "tmpfs", schema.FSType.Property: "tmpfs"}, schema.Texts("size=64m")),
+			resource(schema.FSResource, properties{schema.FSDir.Property: "/tmp", schema.FSSpecial.Property: "tmpfs", schema.FSType.Property: "tmpfs"}, texts("size=64m")),
 			resource(schema.DeviceResource, properties{schema.DeviceMatch.Property: "/dev/zvol/*"}),
 			resource(schema.DeviceResource, properties{schema.DeviceMatch.Property: "/dev/none"}))
 	},
@@ -138,7 +139,7 @@ func TestGolden(t *testing.T) {
 
 // readable spells what is a number to the kernel.
 func readable(z *Zone) any {
-	caps := CapNames(z.Process.Caps)
+	caps := capNames(z.Process.Caps)
 	return struct {
 		*Zone
 		Capabilities, Cgroupfiles []string
@@ -201,4 +202,31 @@ func TestMatches(t *testing.T) {
 			t.Errorf("matches(%q, %q) = %v", c.pattern, c.name, got)
 		}
 	}
+}
+
+// texts makes the value of a plain list.
+func texts(list ...string) schema.Value {
+	v := schema.Value{}
+	for _, s := range list {
+		v = append(v, schema.Item{s})
+	}
+	return v
+}
+
+// capNames spells a bounding set.
+func capNames(set uint64) []string {
+	var names []string
+	for bit := 0; bit < 64; bit++ {
+		if set&(1<<bit) == 0 {
+			continue
+		}
+		name := fmt.Sprintf("cap_%d", bit)
+		for n, b := range capabilities {
+			if b == bit {
+				name = "cap_" + n
+			}
+		}
+		names = append(names, name)
+	}
+	return names
 }
