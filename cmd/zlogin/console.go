@@ -11,19 +11,19 @@ import (
 
 	"zones/internal/cli"
 	"zones/internal/control"
+	"zones/internal/store"
 )
 
 // console joins the user's terminal and the zone's console, which outlives
 // halt and boot. Nobody is logged in by this.
 func (t *target) console(ctx context.Context, o *options, stdin *os.File, say *cli.Speaker) (int, error) {
-	conn, recovered, err := control.Starter{}.Connect(ctx, t.name)
+	conn, recovered, err := control.Starter{Lock: t.lock}.Connect(ctx, t.name)
 	if err != nil {
 		return 0, consoleError(err, say)
 	}
 	defer conn.Close()
 	if recovered {
-		say.Bare("zone '" + string(t.name) + "': WARNING: zone is in state '" + t.state.String() +
-			"', but zoneadmd does not appear to be available; restarted zoneadmd to recover.")
+		say.Bare(control.Recovered(t.name, t.state))
 	}
 	stream, err := conn.Console(ctx, o.disconnect)
 	if err != nil {
@@ -40,6 +40,15 @@ func (t *target) console(ctx context.Context, o *options, stdin *os.File, say *c
 		say.Print(fmt.Sprintf("\n[Connection to zone '%s' console closed]", t.name))
 	}
 	return cli.ExitOK, nil
+}
+
+// lock takes the zone's administration lock.
+func (t *target) lock(ctx context.Context) (unlock func(), err error) {
+	l, err := store.Open("").LockZone(ctx, t.name)
+	if err != nil {
+		return nil, err
+	}
+	return func() { _ = l.Unlock() }, nil
 }
 
 func consoleError(err error, say *cli.Speaker) error {

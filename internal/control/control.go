@@ -49,7 +49,6 @@ func Path(name zone.Name, suffix string) string {
 // Suffixes of the files of a zone below Dir.
 const (
 	DoorSuffix     = "zoneadmd_door" // the supervisor's socket, 0600
-	LockSuffix     = "zoneadm.lock"  // never removed
 	RecordSuffix   = "state"         // the record of an active zone
 	SnapshotSuffix = "snapshot.xml"  // configuration the zone was readied with
 )

@@ -37,8 +37,9 @@ type Starter struct {
 	// Program is the file of zoneadmd; empty for the one beside the program
 	// that runs, or in the place packages put it.
 	Program string
-	// Locked says that the caller, or an ancestor of it, holds the zone's lock.
-	Locked bool
+	// Lock takes the zone's administration lock, and returns what gives it
+	// back. Without that, two commands could each start a supervisor.
+	Lock func(ctx context.Context) (unlock func(), err error)
 }
 
 // Connect dials the zone's supervisor and starts one when there is none, under
@@ -48,16 +49,14 @@ func (s Starter) Connect(ctx context.Context, name zone.Name) (c *Conn, recovere
 	if c, err := dialAlive(ctx, name); !errors.Is(err, ErrNoSupervisor) {
 		return c, false, err
 	}
-	if !s.Locked {
-		lock, err := TakeLock(ctx, name)
-		if err != nil {
-			return nil, false, err
-		}
-		defer lock.Unlock()
-		// Another command may have started it while this one waited.
-		if c, err := Dial(ctx, name); !errors.Is(err, ErrNoSupervisor) {
-			return c, false, err
-		}
+	unlock, err := s.Lock(ctx)
+	if err != nil {
+		return nil, false, err
+	}
+	defer unlock()
+	// Another command may have started it while this one waited.
+	if c, err := Dial(ctx, name); !errors.Is(err, ErrNoSupervisor) {
+		return c, false, err
 	}
 	_, _, err = Status(name)
 	recovered = err == nil
@@ -71,6 +70,12 @@ func (s Starter) Connect(ctx context.Context, name zone.Name) (c *Conn, recovere
 		recovered = err == nil
 	}
 	return c, recovered, err
+}
+
+// Recovered is what the user is told when Connect took a zone over.
+func Recovered(name zone.Name, state zone.State) string {
+	return fmt.Sprintf("zone '%s': WARNING: zone is in state '%v', but zoneadmd does not appear to be available; "+
+		"restarted zoneadmd to recover.", name, state)
 }
 
 // dialAlive is Dial that makes sure to be noticed: a supervisor that is about

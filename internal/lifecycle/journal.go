@@ -174,7 +174,7 @@ func (m *Manager) mountBack(ctx context.Context, j *journal) error {
 	if at, err := zfs.MountedAt(j.From); err != nil || at == j.Dataset {
 		return err
 	}
-	if err := makeZonepath(j.From); err != nil {
+	if _, err := makeZonepath(j.From); err != nil {
 		return err
 	}
 	if j.Inherited {

@@ -28,7 +28,13 @@ func (m *Manager) Move(ctx context.Context, name zone.Name, to string, opts Move
 	if err := m.Verify(ctx, name, zone.Move); err != nil {
 		return err
 	}
-	_, statErr := os.Lstat(to)
+	if now, err := m.Store.Lookup(name); err == nil && filepath.IsAbs(to) && (within(to, now.Path) || within(now.Path, to)) {
+		return bare("could not move zone to %s: it overlaps with the present zonepath %s", to, now.Path)
+	}
+	info, statErr := os.Lstat(to)
+	if statErr == nil && info.IsDir() && !emptyFolder(to) {
+		return bare("could not move zone to %s: directory not empty", to)
+	}
 	if err := m.verifyZonepath(name, to, zone.Move, zone.Installed); err != nil {
 		return err
 	}
@@ -39,6 +45,9 @@ func (m *Manager) Move(ctx context.Context, name zone.Name, to string, opts Move
 	defer unlock()
 	mv := &moving{m: m, z: z, opts: opts, journal: journal{From: z.path(), To: to, Made: statErr != nil}}
 	if err := mv.allowed(); err != nil {
+		if mv.Made {
+			_ = os.Remove(to)
+		}
 		return err
 	}
 	if err := walk(ctx, zone.Move, mv.steps()); err != nil {
@@ -59,14 +68,8 @@ type moving struct {
 	journal
 }
 
-// allowed makes the checks that both zonepaths must pass.
+// allowed looks for mounts that the zone cannot be moved with.
 func (mv *moving) allowed() error {
-	if within(mv.To, mv.From) || within(mv.From, mv.To) {
-		return bare("could not move zone to %s: it overlaps with the present zonepath %s", mv.To, mv.From)
-	}
-	if !emptyFolder(mv.To) {
-		return bare("could not move zone to %s: directory not empty", mv.To)
-	}
 	root := filepath.Join(mv.From, rootName)
 	below, err := mountsBelow(mv.From)
 	if err != nil {

@@ -5,11 +5,8 @@ package lifecycle
 import (
 	"context"
 	"errors"
-	"fmt"
-	"os"
 
 	"zones/internal/control"
-	"zones/internal/store"
 	"zones/internal/zone"
 )
 
@@ -58,7 +55,8 @@ func (m *Manager) Shutdown(ctx context.Context, name zone.Name, again bool, args
 // ask connects to the zone's supervisor, starting one if need be, and has it
 // do something. What it refuses it says itself: the error is errSaid then.
 func (m *Manager) ask(ctx context.Context, name zone.Name, do func(*control.Conn) error) error {
-	conn, recovered, err := control.Starter{Locked: m.held()}.Connect(ctx, name)
+	lock := func(ctx context.Context) (func(), error) { return m.lock(ctx, name) }
+	conn, recovered, err := control.Starter{Lock: lock}.Connect(ctx, name)
 	var start *control.StartError
 	switch {
 	case errors.As(err, &start):
@@ -74,8 +72,7 @@ func (m *Manager) ask(ctx context.Context, name zone.Name, do func(*control.Conn
 	if recovered {
 		state, err := m.State(name)
 		if err == nil {
-			m.Talk.Bare(fmt.Sprintf("zone '%s': WARNING: zone is in state '%v', but zoneadmd does not appear "+
-				"to be available; restarted zoneadmd to recover.", name, state))
+			m.Talk.Bare(control.Recovered(name, state))
 		}
 	}
 	return m.lost(do(conn))
@@ -94,9 +91,6 @@ func (m *Manager) lost(err error) error {
 	}
 	return err
 }
-
-// held reports whether an ancestor of this process holds the zone's lock.
-func (m *Manager) held() bool { return os.Getenv(store.LockHeldEnv) == "1" }
 
 // lock takes the zone's lock for a whole operation.
 func (m *Manager) lock(ctx context.Context, name zone.Name) (unlock func(), err error) {

@@ -34,7 +34,12 @@ func (m *Manager) Uninstall(ctx context.Context, name zone.Name) error {
 			_, err := m.hook(ctx, z, brand.PreUninstall, m.Words...)
 			return err
 		}},
-		{"incomplete", func(context.Context) error { return m.setState(name, zone.Incomplete) }},
+		{"incomplete", func(context.Context) error {
+			if _, err := m.Store.SetState(name, zone.Incomplete); err != nil {
+				return &Failure{Form: Named, Text: "could not set state", Err: Reason(err), Status: stateStatus(err)}
+			}
+			return nil
+		}},
 		{"remove", func(ctx context.Context) error {
 			if ran, err := m.hook(ctx, z, brand.Uninstall, m.Words...); ran || err != nil {
 				return err

@@ -32,6 +32,8 @@ type zonepathCheck struct {
 	verb   zone.Verb
 	state  zone.State
 	failed bool
+	made   []string       // folders that were made for the zonepath
+	mend   []func() error // what sets the zonepath right, if nothing else is wrong
 }
 
 // verifyZonepath checks that a folder can be the zonepath of a zone, and makes
@@ -41,15 +43,24 @@ func (m *Manager) verifyZonepath(name zone.Name, path string, verb zone.Verb, st
 	c := &zonepathCheck{m: m, name: name, path: path, verb: verb, state: state}
 	if c.exists() && c.isFolder() {
 		c.overlaps()
-		c.owner(path, c.repairs())
+		c.owner()
 		c.parent()
 		c.filesystem()
 		if state == zone.Configured && verb != zone.Attach && verb != zone.AttachUpdate {
 			c.existingRoot()
 		}
 	}
+	for i := 0; i < len(c.mend) && !c.failed; i++ {
+		if err := c.mend[i](); err != nil {
+			m.Talk.Subject(path, err)
+			c.failed = true
+		}
+	}
 	if !c.failed {
 		return nil
+	}
+	for _, dir := range c.made {
+		_ = os.Remove(dir)
 	}
 	m.Talk.Bare(fmt.Sprintf("could not verify zonepath %s because of the above errors.", path))
 	return errSaid
@@ -60,8 +71,23 @@ func (c *zonepathCheck) fail(format string, args ...any) {
 	c.failed = true
 }
 
-// repairs reports whether the verb may set owner and mode right.
-func (c *zonepathCheck) repairs() bool { return c.verb != zone.Verify }
+// repairs reports whether the verb may set owner and mode right. A folder that
+// holds other things than a zone has may be the wrong one, such as /home.
+func (c *zonepathCheck) repairs() bool {
+	if c.verb == zone.Verify {
+		return false
+	}
+	if e, err := c.m.Store.Lookup(c.name); err == nil && e.State != zone.Configured && e.Path == c.path {
+		return true
+	}
+	entries, err := os.ReadDir(c.path)
+	for _, e := range entries {
+		if name := e.Name(); !standard[name] && name != detachedName && name != ".zfs" && name != "lost+found" {
+			return false
+		}
+	}
+	return err == nil
+}
 
 // makes reports whether the verb makes a zonepath that is missing.
 func (c *zonepathCheck) makes() bool {
@@ -84,7 +110,7 @@ func (c *zonepathCheck) exists() bool {
 			"folder can be written to by others than root, or if another zone is there.", c.path))
 		return false
 	case c.makes():
-		if err = makeZonepath(c.path); err == nil {
+		if c.made, err = makeZonepath(c.path); err == nil {
 			return true
 		}
 	}
@@ -94,18 +120,27 @@ func (c *zonepathCheck) exists() bool {
 }
 
 // makeZonepath makes a zonepath that only root can enter, below folders that
-// everybody can.
-func makeZonepath(path string) error {
+// everybody can. It returns what it made, the lowest first.
+func makeZonepath(path string) (made []string, err error) {
 	if filepath.Clean(path) != path {
-		return fs.ErrInvalid
+		return nil, errPath
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return bareErr(err)
+	for dir := path; ; dir = filepath.Dir(dir) {
+		if _, err := os.Lstat(dir); !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+		made = append(made, dir)
 	}
-	if err := os.Mkdir(path, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-		return bareErr(err)
+	for i := len(made) - 1; i >= 0; i-- {
+		mode := fs.FileMode(0o755)
+		if i == 0 {
+			mode = 0o700
+		}
+		if err := os.Mkdir(made[i], mode); err != nil && !errors.Is(err, fs.ErrExist) {
+			return made[i+1:], bareErr(err)
+		}
 	}
-	return nil
+	return made, nil
 }
 
 func (c *zonepathCheck) isFolder() bool {
@@ -174,34 +209,33 @@ var parentBits = append(ownerBits[:len(ownerBits):len(ownerBits)],
 	bit{unix.S_IWGRP, false, "must not be group writable"},
 	bit{unix.S_IWOTH, false, "must not be world writable"})
 
-// owner checks who owns the zonepath and what others may do there, and sets it
-// right if it may.
-func (c *zonepathCheck) owner(path string, repair bool) {
+// owner checks who owns the zonepath and what others may do there.
+func (c *zonepathCheck) owner() {
 	var st unix.Stat_t
-	if err := unix.Lstat(path, &st); err != nil {
-		c.m.Talk.Subject(path, err)
+	if err := unix.Lstat(c.path, &st); err != nil {
+		c.m.Talk.Subject(c.path, err)
 		c.failed = true
 		return
 	}
 	if st.Uid != 0 {
-		c.m.Talk.Bare(path + " is not owned by root.")
-		c.mend(repair, path, "changing owner to root.", func() error { return os.Lchown(path, 0, int(st.Gid)) })
+		c.m.Talk.Bare(c.path + " is not owned by root.")
+		c.repair("changing owner to root.", func() error { return os.Lchown(c.path, 0, int(st.Gid)) })
 	}
-	if c.modes(path, st.Mode, privateBits) {
-		c.mend(repair, path, "changing permissions to 0700.", func() error { return os.Chmod(path, 0o700) })
+	if c.modes(c.path, st.Mode, privateBits) {
+		c.repair("changing permissions to 0700.", func() error { return os.Chmod(c.path, 0o700) })
 	}
 }
 
-func (c *zonepathCheck) mend(repair bool, path, what string, do func() error) {
-	if !repair {
+// repair notes how something that was found wrong is set right.
+func (c *zonepathCheck) repair(what string, do func() error) {
+	if !c.repairs() {
 		c.failed = true
 		return
 	}
-	c.m.Talk.Bare(path + ": " + what)
-	if err := do(); err != nil {
-		c.m.Talk.Subject(path, err)
-		c.failed = true
-	}
+	c.mend = append(c.mend, func() error {
+		c.m.Talk.Bare(c.path + ": " + what)
+		return bareErr(do())
+	})
 }
 
 // modes says which bits are wrong and reports whether any is.

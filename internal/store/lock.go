@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -45,23 +46,24 @@ func (s *Store) LockZone(ctx context.Context, name zone.Name) (*Lock, error) {
 	if err != nil {
 		return nil, &Error{Reason: ErrZoneLock, File: path, Err: err}
 	}
-	got := make(chan error, 1)
-	go func() { got <- flock(fd, unix.LOCK_EX) }()
-	select {
-	case err = <-got:
-	case <-ctx.Done():
-		// The wait itself cannot be called off; whatever it yields is let go.
-		go func() {
-			<-got
+	// Looking again and again keeps the wait interruptible without a signal
+	// handler; it starts fast because most holders are done in milliseconds.
+	for wait := time.Millisecond; ; wait = min(2*wait, 100*time.Millisecond) {
+		err := flock(fd, unix.LOCK_EX|unix.LOCK_NB)
+		if err == nil {
+			return &Lock{fd: fd}, nil
+		}
+		if !errors.Is(err, unix.EWOULDBLOCK) {
 			_ = unix.Close(fd)
-		}()
-		return nil, ctx.Err()
+			return nil, &Error{Reason: ErrZoneLock, File: path, Err: err}
+		}
+		select {
+		case <-ctx.Done():
+			_ = unix.Close(fd)
+			return nil, ctx.Err()
+		case <-time.After(wait):
+		}
 	}
-	if err != nil {
-		_ = unix.Close(fd)
-		return nil, &Error{Reason: ErrZoneLock, File: path, Err: err}
-	}
-	return &Lock{fd: fd}, nil
 }
 
 // errBusy says that another process holds a lock which was not waited for.

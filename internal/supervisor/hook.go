@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"zones/internal/brand"
+	"zones/internal/store"
 	"zones/internal/zone"
 )
 
@@ -43,7 +44,7 @@ func (s *server) hook(ctx context.Context, o *operation, h brand.Hook, name, pat
 	ctx, cancel := context.WithTimeout(ctx, hookLimit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", text)
-	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "_ZONEADM_LOCK_HELD=1"}
+	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", store.LockHeldEnv + "=1"}
 	cmd.Dir = "/"
 	// A process that the command leaves behind may hold its output open.
 	cmd.WaitDelay = time.Second

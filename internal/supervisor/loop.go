@@ -53,7 +53,7 @@ func (s *server) exits() bool {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
 	defer cancel()
-	lock, err := control.TakeLock(ctx, s.name)
+	lock, err := s.store.LockZone(ctx, s.name)
 	if err != nil {
 		// A command is starting, or has the zone: it may want us.
 		return false
