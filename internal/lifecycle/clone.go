@@ -112,6 +112,7 @@ func (c *cloning) steps() []step {
 		{"copy", c.copy},
 		{"settle", c.settle},
 		{"post", c.post},
+		{"sync", func(context.Context) error { return durable(c.z.path()) }},
 		{"installed", func(context.Context) error { return c.m.setState(c.z.name, zone.Installed) }},
 	}
 }

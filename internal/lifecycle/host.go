@@ -31,8 +31,11 @@ func (m *Manager) verifyHost(z *subjectZone, verb zone.Verb) error {
 	case errors.As(err, &problem) && problem.Resource:
 		// File systems and links have checks, and words, of their own.
 		return nil
+	case problem != nil:
+		m.Talk.Bare(fmt.Sprintf("could not verify %v", problem))
+		return errSaid
 	case err != nil:
-		m.Talk.Bare(fmt.Sprintf("could not verify %v", err))
+		m.Talk.Bare(fmt.Sprintf("could not verify that this machine can run zones: %v", err))
 		return errSaid
 	}
 	if verb == zone.Verify {

@@ -97,6 +97,7 @@ func (in *install) steps() []step {
 		{"root", in.makeRoot},
 		{"unpack", in.unpack},
 		{"settle", in.settle},
+		{"sync", func(context.Context) error { return durable(in.path) }},
 		{"installed", func(context.Context) error { return in.m.setState(in.z.name, zone.Installed) }},
 		{"post", in.post},
 	}

@@ -224,5 +224,6 @@ func (mv *moving) transfer(ctx context.Context) error {
 		}
 		return subject("could not move zone", err)
 	}
-	return nil
+	// The original is removed next.
+	return durable(mv.To)
 }

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"syscall"
 
+	"golang.org/x/sys/unix"
+
 	"zones/internal/zone"
 )
 
@@ -36,6 +38,21 @@ func walk(ctx context.Context, verb zone.Verb, steps []step) error {
 		if err := s.do(ctx); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// durable waits until what was written below path is on disk. A state that
+// calls a zone whole is written down after that, so that it is true after a
+// loss of power as well.
+func durable(path string) error {
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err == nil {
+		err = unix.Syncfs(fd)
+		unix.Close(fd)
+	}
+	if err != nil {
+		return subject(path, bareErr(err))
 	}
 	return nil
 }
