@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -140,10 +141,26 @@ func (m *Machine) setSysctls(ctx context.Context) error {
 	return nil
 }
 
+// checked is what is looked at before an entry is mounted: what its resource
+// asks for, or else the image file that is to be written to; empty for nothing.
+func checked(e *mount.Entry) string {
+	if e.Check != "" || e.Type == mount.Bind || slices.Contains(e.Options, "ro") {
+		return e.Check
+	}
+	image, err := os.Lstat(e.Source)
+	if err != nil || !image.Mode().IsRegular() {
+		return ""
+	}
+	if _, err := os.Stat("/sbin/fsck." + e.Type); err != nil {
+		return ""
+	}
+	return e.Source
+}
+
 // checkFilesystems runs the checks that fs resources ask for.
 func checkFilesystems(ctx context.Context, entries []mount.Entry) error {
 	for _, e := range entries {
-		if e.Check == "" {
+		if e.Check = checked(&e); e.Check == "" {
 			continue
 		}
 		out, err := exec.CommandContext(ctx, "/sbin/fsck."+e.Type, "-a", e.Check).CombinedOutput()

@@ -3,6 +3,7 @@
 package mount
 
 import (
+	"errors"
 	"os"
 	"strings"
 
@@ -55,7 +56,9 @@ func (b *builder) mount(e Entry) error {
 	defer tree.Close()
 	if e.Mapped {
 		err := setattr(tree, unix.MountAttr{Attr_set: unix.MOUNT_ATTR_IDMAP, Userns_fd: uint64(b.userns.Fd())}, false)
-		if err != nil {
+		// Some kinds that are only ever read, such as those of CDs, cannot: what
+		// everybody may read in them the container can.
+		if err != nil && !(errors.Is(err, unix.EINVAL) && set&unix.MOUNT_ATTR_RDONLY != 0) {
 			return &Error{"map ids of", e.Source + " on " + e.Target, err}
 		}
 	}
@@ -79,7 +82,8 @@ func (b *builder) makePoint(tree *os.File, target string) error {
 	if err := b.makeDir(dir); err != nil && dir != "" {
 		return err
 	}
-	parent, err := unix.Openat2(int(b.root.Fd()), "./"+dir, &unix.OpenHow{Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC,
+	where, _ := b.place(target)
+	parent, err := unix.Openat2(int(where.Fd()), "./"+dir, &unix.OpenHow{Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC,
 		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS})
 	if err != nil {
 		return &Error{"make", target, err}
@@ -104,11 +108,20 @@ func splitPath(target string) (dir, leaf string) {
 // open makes the entry's mount, detached.
 func (e *Entry) open(set uint64, rest []string, rec bool) (*os.File, error) {
 	if e.Type != Bind {
-		flags := int(set)
-		if set&unix.MOUNT_ATTR_RDONLY != 0 {
+		flags, source := int(set), e.Source
+		readOnly := set&unix.MOUNT_ATTR_RDONLY != 0
+		if readOnly {
 			rest = append(rest, "ro")
 		}
-		return newFS(e.Type, e.Source, flags, rest...)
+		if isFile(source) {
+			dev, err := newLoop(source, readOnly)
+			if err != nil {
+				return nil, err
+			}
+			defer dev.Close()
+			source = dev.Name()
+		}
+		return newFS(e.Type, source, flags, rest...)
 	}
 	tree, err := clone(nil, e.Source, rec)
 	if err != nil {

@@ -184,10 +184,25 @@ func (b *builder) attach(tree *os.File, target string) error {
 	return nil
 }
 
+// place is where a mount point is made that is missing: the container's root,
+// with ids as they are on disk, or one of the file systems that were made for
+// it and hide what the root has there.
+func (b *builder) place(target string) (at *os.File, owner int) {
+	first, _, _ := strings.Cut(strings.TrimLeft(target, "/"), "/")
+	if first == "run" || first == "dev" {
+		return b.top, b.base
+	}
+	return b.root, 0
+}
+
 // makeDir makes a folder of the container's root, with its parents, unless it
 // is there: owned by the container's root, mode 0755.
 func (b *builder) makeDir(target string) error {
-	at := int(b.root.Fd())
+	where, owner := b.root, 0
+	if strings.Contains(strings.Trim(target, "/"), "/") {
+		where, owner = b.place(target)
+	}
+	at := int(where.Fd())
 	parts := strings.Split(strings.Trim(target, "/"), "/")
 	for i := range parts {
 		path := filepath.Join(parts[:i+1]...)
@@ -203,24 +218,27 @@ func (b *builder) makeDir(target string) error {
 		case !errors.Is(err, unix.ENOENT):
 			return &Error{"use", "/" + path, err}
 		}
-		if err := b.makeIn(at, parts[:i], parts[i]); err != nil {
+		if err := b.makeIn(at, parts[:i], parts[i], owner); err != nil {
 			return &Error{"make", "/" + path, err}
 		}
 	}
 	return nil
 }
 
-func (b *builder) makeIn(at int, parents []string, name string) error {
+func (b *builder) makeIn(at int, parents []string, name string, owner int) error {
 	parent, err := unix.Openat2(at, filepath.Join(append([]string{"."}, parents...)...), &unix.OpenHow{
 		Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS})
 	if err != nil {
 		return err
 	}
 	defer unix.Close(parent)
-	if err := unix.Mkdirat(parent, name, 0o755); err != nil && !errors.Is(err, unix.EEXIST) {
+	if err := unix.Mkdirat(parent, name, 0o755); err != nil {
+		if errors.Is(err, unix.EEXIST) {
+			return nil
+		}
 		return err
 	}
-	return nil
+	return unix.Fchownat(parent, name, owner, owner, unix.AT_SYMLINK_NOFOLLOW)
 }
 
 // write puts a file into the root. It replaces what has the name rather than
