@@ -21,6 +21,7 @@ import (
 	"zones/internal/control"
 	"zones/internal/mount"
 	"zones/internal/nsexec"
+	"zones/internal/spec"
 )
 
 func makeCgroup(_ context.Context, m *Machine) error {
@@ -222,6 +223,9 @@ func endProcess(ctx context.Context, m *Machine) error {
 // checkInit looks at the program that is to be the first, in the zone's root,
 // so that the administrator reads why it cannot run.
 func (m *Machine) checkInit(init string) error {
+	if init == spec.EntrypointInit {
+		return nil // it is not in the root, and it says itself what it lacks
+	}
 	where := filepath.Join(m.Record.Root, init)
 	root, err := mount.OpenRoot(m.Record.Root)
 	if err != nil {

@@ -9,12 +9,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"zones/internal/brand"
 	"zones/internal/image"
-	"zones/internal/schema"
 	"zones/internal/zfs"
 	"zones/internal/zone"
 )
@@ -82,7 +80,8 @@ type install struct {
 	src    Source
 	path   string
 	opened []*image.Source
-	hooked bool // the brand installs by a command of its own
+	hooked bool          // the brand installs by a command of its own
+	config *image.Config // of the last image; nil for none
 }
 
 func (in *install) root() string { return filepath.Join(in.path, rootName) }
@@ -242,22 +241,10 @@ func (in *install) unpack(ctx context.Context) error {
 			return sourceError(s.Name(), err)
 		}
 		if result.Config != nil {
-			in.hintInit(result.Config)
+			in.config = result.Config
 		}
 	}
 	return nil
-}
-
-// hintInit says how a zone of an image is booted that has no init: as other
-// tools would start it.
-func (in *install) hintInit(c *image.Config) {
-	b, err := in.m.brandOf(in.z)
-	command := append(slices.Clone(c.Entrypoint), c.Cmd...)
-	if err != nil || len(command) == 0 || hasFile(in.root(), b.Init) {
-		return
-	}
-	in.m.Talk.Bare(fmt.Sprintf("The image has no %s; boot the zone with \"-- -i %s\", or set %s to that.",
-		b.Init, command[0], schema.BootArgs.Name))
 }
 
 // settle leaves the root as other hosts and the next boot expect it.
@@ -269,6 +256,9 @@ func (in *install) settle(context.Context) error {
 	_ = os.Remove(filepath.Join(in.path, attachedName))
 	if err := os.Chmod(in.root(), 0o755); err != nil {
 		return subject(in.root(), bareErr(err))
+	}
+	if err := in.keepEntrypoint(); err != nil {
+		return err
 	}
 	return giveZonename(in.root())
 }

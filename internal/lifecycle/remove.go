@@ -12,12 +12,13 @@ import (
 	"strconv"
 	"strings"
 
+	"zones/internal/entrypoint"
 	"zones/internal/store"
 	"zones/internal/zfs"
 )
 
 // standard are the entries of a zonepath that belong to the zone.
-var standard = map[string]bool{devName: true, luName: true, rootName: true, attachedName: true}
+var standard = map[string]bool{devName: true, luName: true, rootName: true, attachedName: true, entrypoint.File: true}
 
 var errZonepath = errors.New("invalid zonepath")
 

@@ -12,6 +12,7 @@ import (
 
 	"zones/internal/cgroup"
 	"zones/internal/config"
+	"zones/internal/entrypoint"
 	"zones/internal/mount"
 	"zones/internal/network"
 	"zones/internal/nsexec"
@@ -29,6 +30,8 @@ func Host(c *config.Config) (Facts, error) {
 	if f.Controllers, err = cgroup.Controllers(); err != nil {
 		return f, err
 	}
+	path, _ := schema.ZonePath.Of(c)
+	f.Entrypoint = entrypoint.Exists(path)
 	if len(c.All(schema.DeviceResource)) > 0 {
 		f.Devices = allDevices()
 		return f, nil

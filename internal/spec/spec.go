@@ -16,6 +16,7 @@ import (
 	"zones/internal/brand"
 	"zones/internal/cgroup"
 	"zones/internal/config"
+	"zones/internal/entrypoint"
 	"zones/internal/mount"
 	"zones/internal/network"
 	"zones/internal/nsexec"
@@ -67,7 +68,18 @@ type Facts struct {
 	Bridge      func(link string) bool   // whether a link of the host is a bridge
 	Resolve     func(host string) string // address of a host name, or ""
 	UUID        zone.UUID
+	Entrypoint  bool // the zone was installed from an image that says what runs
 }
+
+// EntrypointDir is where a zone finds what its image says about running it, and
+// the program that carries that out, which is its init.
+const (
+	EntrypointDir  = "/run/zone"
+	EntrypointInit = EntrypointDir + "/zonestart"
+)
+
+// zonestart is that program on the host.
+const zonestart = "/usr/lib/zones/zonestart"
 
 // Slice is the cgroup below which every zone has its own.
 const Slice = "zones.slice"
@@ -100,6 +112,7 @@ func New(c *config.Config, b *brand.Brand, f Facts) (*Zone, error) {
 	z.Tree = mount.Tree{Root: filepath.Join(z.Zonepath, "root"), Dev: mount.StandardDev()}
 	for _, part := range []func(*config.Config, *brand.Brand, *Facts) error{
 		z.ids, z.limits, z.privileges, z.namespaces, z.devices, z.filesystems, z.datasets, z.network, z.identity,
+		z.entrypoint,
 	} {
 		if err := part(c, b, &f); err != nil {
 			return nil, err
@@ -163,6 +176,20 @@ func (z *Zone) datasets(c *config.Config, _ *brand.Brand, _ *Facts) error {
 			z.warn("%s %s of dataset %s is not used: the zone sees datasets by their own names", schema.DatasetAlias.Name, alias, name)
 		}
 	}
+	return nil
+}
+
+// entrypoint makes the program that an image names the zone's init.
+func (z *Zone) entrypoint(_ *config.Config, _ *brand.Brand, f *Facts) error {
+	if !f.Entrypoint {
+		return nil
+	}
+	z.Init = EntrypointInit
+	readOnly := []string{"ro", "nosuid"}
+	z.Tree.Entries = append(z.Tree.Entries,
+		mount.Entry{Type: mount.Bind, Source: zonestart, Target: EntrypointInit, Options: readOnly},
+		mount.Entry{Type: mount.Bind, Source: filepath.Join(z.Zonepath, entrypoint.File),
+			Target: filepath.Join(EntrypointDir, entrypoint.File), Options: readOnly})
 	return nil
 }
 

@@ -18,6 +18,7 @@ import (
 	"zones/internal/brand"
 	"zones/internal/cgroup"
 	"zones/internal/control"
+	"zones/internal/entrypoint"
 	"zones/internal/nsexec"
 	"zones/internal/spec"
 	"zones/internal/zone"
@@ -371,6 +372,9 @@ func (s *server) shutdown(ctx context.Context, o *operation, r *control.Request,
 	case s.waiter != nil:
 		return errors.New("shutdown already in progress")
 	}
+	if s.machine.Record.Init == spec.EntrypointInit {
+		return s.signal(o, r)
+	}
 	commands := shutdownCommands
 	if b, err := brand.Find("/", s.machine.Record.Brand); err == nil {
 		if text, ok := b.Hook(brand.Shutdown, string(s.name), s.machine.Record.Zonepath); ok {
@@ -381,14 +385,37 @@ func (s *server) shutdown(ctx context.Context, o *operation, r *control.Request,
 	for _, command := range commands {
 		err := s.inside(ctx, command)
 		if err == nil {
-			o.waits = true
-			s.post(func() { s.waiter = &waiter{r, time.Now().Add(shutdownLimit)} })
+			s.wait(o, r)
 			return nil
 		}
 		errs = append(errs, err)
 	}
 	s.log("%v", errors.Join(errs...))
 	return errors.New("unable to shutdown zone")
+}
+
+// wait has the client answered when the zone has ended.
+func (s *server) wait(o *operation, r *control.Request) {
+	o.waits = true
+	s.post(func() { s.waiter = &waiter{r, time.Now().Add(shutdownLimit)} })
+}
+
+// signal asks the program of an image to end, in the way that the image says.
+func (s *server) signal(o *operation, r *control.Request) error {
+	e, err := entrypoint.Load(s.machine.Record.Zonepath)
+	if err == nil {
+		var pidfd *os.File
+		if pidfd, err = s.machine.Record.PIDFD(); err == nil {
+			defer pidfd.Close()
+			err = unix.PidfdSendSignal(int(pidfd.Fd()), e.Signal(), nil, 0)
+		}
+	}
+	if err != nil {
+		s.log("%v", err)
+		return errors.New("unable to shutdown zone")
+	}
+	s.wait(o, r)
+	return nil
 }
 
 // inside runs a command in the zone as its root and waits for it.

@@ -14,6 +14,8 @@
 //	mini ZONE [DATASET...]           a zone of the small image below /tank/zones,
 //	                                 installed, those datasets created for it and
 //	                                 delegated to it
+//	images DIR                       OCI images, as archives and layouts in DIR and
+//	                                 in a registry at $REGISTRY
 //	remove ZONE                      halt (if need be), uninstall and delete
 //
 // and the variables MINI and DEBIAN, the zone images. Every scenario starts with

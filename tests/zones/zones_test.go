@@ -60,6 +60,7 @@ func TestScenarios(t *testing.T) {
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"exits":          exits,
 			"until":          until,
+			"images":         images,
 			"mini":           mini,
 			"remove":         remove,
 			"zonecfg-script": zonecfgScript,
