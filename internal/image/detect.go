@@ -183,13 +183,17 @@ func classify(head []byte) Kind {
 		return ZFSStream
 	}
 	tr := tar.NewReader(bytes.NewReader(head))
-	first := true
+	first, blob := true, false
 	for {
 		h, err := tr.Next()
 		if err != nil {
 			// An archive of no member but its end is an archive.
 			if first && (err != io.EOF || len(head) < 2*blockSize) {
 				return Auto
+			}
+			// The layers of an image may come before what tells that it is one.
+			if blob && len(head) == headSize {
+				return OCIArchive
 			}
 			return Tar
 		}
@@ -200,7 +204,7 @@ func classify(head []byte) Kind {
 		case "repositories", "blobs/", "blobs/sha256/":
 			continue
 		}
-		if !strings.HasPrefix(h.Name, "blobs/") && !legacyLayer(h.Name) {
+		if blob = strings.HasPrefix(h.Name, "blobs/") || legacyLayer(h.Name); !blob {
 			return Tar
 		}
 	}

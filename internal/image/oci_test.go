@@ -11,6 +11,7 @@ import (
 	"io"
 	"io/fs"
 	"log"
+	"math/rand"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -187,6 +188,30 @@ func TestImages(t *testing.T) {
 				t.Errorf("foreign platform: %v", err)
 			}
 		})
+	}
+}
+
+// Layers that are larger than what is looked at stand before the members that
+// tell what an archive is.
+func TestLargeLayersFirst(t *testing.T) {
+	noise := make([]byte, 2*headSize)
+	rand.New(rand.NewSource(1)).Read(noise)
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	err := errors.Join(w.WriteHeader(&tar.Header{Name: "noise", Mode: 0o644, Size: int64(len(noise)), Typeflag: tar.TypeReg}))
+	_, werr := w.Write(noise)
+	if err := errors.Join(err, werr, w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	for form, source := range keptImages(t, testImage(t, runtime.GOARCH, [][]byte{b.Bytes()})) {
+		root, _, err := unpackSource(t, source, Options{})
+		if err != nil {
+			t.Errorf("%s: %v", form, err)
+			continue
+		}
+		if info, err := os.Stat(filepath.Join(root, "noise")); err != nil || info.Size() != int64(len(noise)) {
+			t.Errorf("%s: %v", form, err)
+		}
 	}
 }
 
