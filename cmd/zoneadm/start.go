@@ -127,6 +127,9 @@ func (e *env) selectZone(g globals) error {
 	}
 	if name != zone.Global && !e.zones.Inside() {
 		if err := e.zones.CheckBrand(name); err != nil {
+			if hint := lifecycle.BrandHint(err); hint != "" {
+				e.say.Bare(hint)
+			}
 			return lifecycle.About("missing or invalid brand")
 		}
 	}

@@ -11,10 +11,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"zones/internal/brand"
 	"zones/internal/config"
 	"zones/internal/schema"
+	"zones/internal/zfs"
 	"zones/internal/zone"
 )
 
@@ -37,7 +39,7 @@ func (m *Manager) Attach(ctx context.Context, name zone.Name, verb zone.Verb, fo
 			_, err := m.hook(ctx, z, brand.Attach, m.Words...)
 			return err
 		}},
-		{"place", func(context.Context) error { return m.attachable(z, verb) }},
+		{"place", func(ctx context.Context) error { return m.attachable(ctx, z, verb) }},
 		{"ids", func(ctx context.Context) error { return m.attachIDs(ctx, z) }},
 		{"manifest", func(context.Context) error { return putManifestAway(z.path(), force) }},
 		{"installed", func(context.Context) error {
@@ -62,11 +64,15 @@ func (m *Manager) Attach(ctx context.Context, name zone.Name, verb zone.Verb, fo
 	})
 }
 
-func (m *Manager) attachable(z *subjectZone, verb zone.Verb) error {
+func (m *Manager) attachable(ctx context.Context, z *subjectZone, verb zone.Verb) error {
 	if err := m.verifyZonepath(z.name, z.path(), verb, z.state); err != nil {
 		return err
 	}
 	root := filepath.Join(z.path(), rootName)
+	if dataset := m.unmountedRoot(ctx, z.path()); dataset != "" {
+		return bare("The root of zone %s is the dataset %s, which is not mounted.\nSet its mountpoint to %s, and attach again.",
+			z.name, dataset, root)
+	}
 	info, err := os.Lstat(root)
 	if err != nil {
 		return subject(root, bareErr(err))
@@ -75,6 +81,29 @@ func (m *Manager) attachable(z *subjectZone, verb zone.Verb) error {
 		return bare("%s is not a directory.", root)
 	}
 	return nil
+}
+
+// unmountedRoot is the dataset below that of a zonepath which holds the root,
+// as some brands of illumos have it, when nothing is mounted there; else empty.
+func (m *Manager) unmountedRoot(ctx context.Context, path string) string {
+	if zfs.Available() != nil || !emptyFolder(filepath.Join(path, rootName)) {
+		return ""
+	}
+	home, err := zfs.MountedAt(path)
+	if err != nil || home == "" {
+		return ""
+	}
+	below, err := zfs.Children(ctx, home)
+	if err != nil {
+		return ""
+	}
+	for _, name := range below {
+		rest := strings.TrimPrefix(name, home+"/")
+		if rest == rootName || strings.HasPrefix(rest, "ROOT/") {
+			return name
+		}
+	}
+	return ""
 }
 
 func putManifestAway(path string, keep bool) error {

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 
 	"zones/internal/schema"
+	"zones/internal/zfs"
 	"zones/internal/zone"
 )
 
@@ -25,7 +26,7 @@ func (m *Manager) attachIDs(ctx context.Context, z *subjectZone) error {
 		return err
 	}
 	if s == nil {
-		if s, err = m.takenRange(z); err != nil {
+		if s, err = m.takenRange(ctx, z); err != nil {
 			return err
 		}
 	}
@@ -53,19 +54,50 @@ func (m *Manager) attachIDs(ctx context.Context, z *subjectZone) error {
 	if err := m.writeShift(z.name, s); err != nil {
 		return err
 	}
-	m.Talk.Print(fmt.Sprintf("The ids from %d are those of another zone; changing to those from %d.", s.From, s.To))
+	if s.plain() {
+		m.Talk.Print(fmt.Sprintf("The datasets have ids from 0; changing to those from %d.", s.To))
+	} else {
+		m.Talk.Print(fmt.Sprintf("The ids from %d are those of another zone; changing to those from %d.", s.From, s.To))
+	}
 	if err := m.remap(ctx, z, *s); err != nil {
 		return aboutf("%v", err)
 	}
 	return os.Remove(m.shiftFile(z.name))
 }
 
+// plainIDs is the shift that a zone needs that never had a range but has used
+// its datasets, on illumos, where ids are the same everywhere; nil when none
+// was a zone's.
+func (m *Manager) plainIDs(ctx context.Context, z *subjectZone) (*shift, error) {
+	size, _ := schema.IDSize.Of(z.cfg)
+	for _, res := range z.cfg.All(schema.DatasetResource) {
+		used, err := usedByZone(ctx, res.Text(schema.DatasetName.Property))
+		if err != nil {
+			return nil, err
+		}
+		if used {
+			return &shift{Size: size}, nil
+		}
+	}
+	return nil, nil
+}
+
+// usedByZone reports whether a dataset has been delegated before: that stays
+// on it for ever.
+func usedByZone(ctx context.Context, dataset string) (bool, error) {
+	got, err := zfs.Get(ctx, dataset, "zoned")
+	if err != nil {
+		return false, subject(dataset, err)
+	}
+	return got["zoned"].Value == "on" && got["zoned"].Local(), nil
+}
+
 // takenRange is the shift that a zone needs whose range another zone has; nil
 // when none does. Where to is not known yet.
-func (m *Manager) takenRange(z *subjectZone) (*shift, error) {
+func (m *Manager) takenRange(ctx context.Context, z *subjectZone) (*shift, error) {
 	own, ok := rangeOf(z.cfg)
 	if !ok {
-		return nil, nil
+		return m.plainIDs(ctx, z)
 	}
 	taken, err := m.takenIDs(z.name)
 	if err != nil {

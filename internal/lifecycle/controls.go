@@ -13,7 +13,7 @@ import (
 // verifyControls checks the resource controls: those that nothing is known of
 // are passed over with a warning, values that make no sense are errors.
 func (m *Manager) verifyControls(cfg *config.Config) error {
-	known := map[string]bool{}
+	known := map[string]bool{schema.PhysicalRctl.Rctl: true}
 	for _, p := range schema.Global.Props {
 		if p.Alias != nil {
 			known[p.Alias.Rctl] = true

@@ -20,6 +20,9 @@ type shift struct {
 	From, To, Size uint64
 }
 
+// plain says that the ids are those of a zone without a range, on illumos.
+func (s shift) plain() bool { return s.From == 0 }
+
 func (s shift) id(n uint32) (uint32, bool) {
 	if uint64(n) < s.From || uint64(n) >= s.From+s.Size {
 		return n, false
@@ -38,6 +41,13 @@ func (m *Manager) remap(ctx context.Context, z *subjectZone, s shift) error {
 			return fmt.Errorf("change ids in %s: %w", top, err)
 		}
 		if kind != zfs.Filesystem {
+			continue
+		}
+		// One that no zone has had yet has ids of this host.
+		if used, err := usedByZone(ctx, top); err != nil || s.plain() && !used {
+			if err != nil {
+				return err
+			}
 			continue
 		}
 		below, err := zfs.Children(ctx, top)

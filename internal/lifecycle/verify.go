@@ -29,6 +29,16 @@ func (m *Manager) CheckBrand(name zone.Name) error {
 	return err
 }
 
+// BrandHint says what to do about a brand that CheckBrand did not find; empty
+// when there is nothing to say.
+func BrandHint(err error) string {
+	var unknown *brand.UnknownError
+	if !errors.As(err, &unknown) {
+		return ""
+	}
+	return unknown.Hint()
+}
+
 // Verify checks whether a zone can be used on this machine. Everything that is
 // wrong is said; any error makes the verb fail.
 func (m *Manager) Verify(ctx context.Context, name zone.Name, verb zone.Verb) error {

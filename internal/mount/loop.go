@@ -31,6 +31,9 @@ func newLoop(image string, readOnly bool) (*os.File, error) {
 		return nil, errors.Join(err, fmt.Errorf("%s is not a file", image))
 	}
 	control, err := os.OpenFile("/dev/loop-control", os.O_RDWR, 0)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("%w (modprobe loop)", err)
+	}
 	if err != nil {
 		return nil, err
 	}

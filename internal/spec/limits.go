@@ -57,7 +57,7 @@ func (z *Zone) limits(c *config.Config, _ *brand.Brand, f *Facts) error {
 	z.ipc(c, f)
 	for _, s := range z.Limits.Settings() {
 		if !contains(f.Controllers, s.Controller) {
-			return problem(s.File, "%s", (&cgroup.ControllerError{Controller: s.Controller, File: s.File}).Error())
+			return problem("limit "+s.File, "cgroup controller %s is not available", s.Controller)
 		}
 	}
 	return nil
