@@ -185,6 +185,9 @@ func (l Link) makeVeth(attrs netlink.LinkAttrs, bridge netlink.Link, ns *os.File
 	if err == nil && l.VLAN != 0 {
 		err = netlink.BridgeVlanAdd(pair, uint16(l.VLAN), true, true, false, true)
 	}
+	if err == nil && l.Guarded() {
+		err = guard(pair, l.Addresses)
+	}
 	if err == nil {
 		err = netlink.LinkSetUp(pair)
 	}

@@ -157,13 +157,22 @@ func (z *Zone) link(r *config.Resource, f *Facts) error {
 			}
 			l.Addresses = append(l.Addresses, text)
 		}
-		if len(allowed) > 0 {
-			z.warn("%s of net %s is set on the link, but the zone is not kept from using others", schema.NetAllowedAddress.Name, l.Name)
+		if len(allowed) > 0 && !l.Guarded() {
+			z.warn("%s of net %s is set on the link, but the zone is kept from using others only where %s is a bridge",
+				schema.NetAllowedAddress.Name, l.Name, schema.NetGlobalNIC.Name)
 		}
 	}
 	if router, ok := schema.NetDefrouter.Of(r); ok {
 		if ip := f.ip(router); ip != "" {
 			l.Routers = append(l.Routers, ip)
+		}
+	}
+	// A second resource for a link adds addresses to it.
+	for i := range z.Links {
+		if z.Links[i].Name == l.Name {
+			z.Links[i].Addresses = append(z.Links[i].Addresses, l.Addresses...)
+			z.Links[i].Routers = append(z.Links[i].Routers, l.Routers...)
+			return nil
 		}
 	}
 	z.Links = append(z.Links, l)

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package network
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
+)
+
+// namespaces makes two network namespaces and enters the first, on a thread
+// that is of no use afterwards.
+func namespaces(t *testing.T) (host, zone netns.NsHandle) {
+	t.Helper()
+	runtime.LockOSThread() // and never unlocked: the thread ends with the test
+	zone, err := netns.New()
+	if err == nil {
+		host, err = netns.New()
+	}
+	if err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatalf("no network namespace can be made: %v", err)
+		}
+		t.Skipf("requires the right to make network namespaces: %v", err)
+	}
+	t.Cleanup(func() { host.Close(); zone.Close() })
+	return host, zone
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// enter runs f in a namespace and comes back.
+func enter(t *testing.T, there, back netns.NsHandle, f func()) {
+	t.Helper()
+	must(t, netns.Set(there))
+	defer func() { must(t, netns.Set(back)) }()
+	f()
+}
+
+// A zone's packets pass with an address that it may use, and no others.
+func TestGuard(t *testing.T) {
+	host, zone := namespaces(t)
+	bridge := &netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Name: "br"}}
+	must(t, netlink.LinkAdd(bridge))
+	for _, a := range []string{"10.99.0.1/24", "fd99::1/64"} {
+		addr, err := netlink.ParseAddr(a)
+		must(t, err)
+		addr.Flags = unix.IFA_F_NODAD
+		must(t, netlink.AddrAdd(bridge, addr))
+	}
+	must(t, netlink.LinkSetUp(bridge))
+	ns := os.NewFile(uintptr(zone), "zone")
+	link := Link{Kind: Veth, Name: "net0", Parent: "br", Addresses: []string{"10.99.0.2/24", "fd99::2/64"}}
+	err := link.Add(ns)
+	if errors.Is(err, unix.ENOENT) && os.Getenv("CI") == "" {
+		t.Skipf("requires a kernel with classifiers of packets: %v", err)
+	}
+	must(t, err)
+	enter(t, zone, host, func() {
+		own, err := netlink.LinkByName("net0")
+		must(t, err)
+		// Its root helps itself to more addresses, and needs not wait for
+		// those that it has.
+		for _, a := range []string{"10.99.0.9/24", "fd99::2/64", "fd99::9/64"} {
+			addr, err := netlink.ParseAddr(a)
+			must(t, err)
+			addr.Flags = unix.IFA_F_NODAD
+			must(t, netlink.AddrReplace(own, addr))
+		}
+	})
+	for _, c := range []struct {
+		from, to string
+		passes   bool
+	}{
+		{"10.99.0.2", "10.99.0.1", true}, {"10.99.0.9", "10.99.0.1", false},
+		{"fd99::2", "fd99::1", true}, {"fd99::9", "fd99::1", false},
+	} {
+		t.Run(c.from, func(t *testing.T) {
+			runtime.LockOSThread()
+			must(t, netns.Set(host))
+			if got := arrives(t, host, zone, c.from, c.to); got != c.passes {
+				t.Errorf("a packet from %s passes: %v", c.from, got)
+			}
+		})
+	}
+	// What is made for it goes with it.
+	runtime.LockOSThread()
+	must(t, netns.Set(host))
+	must(t, link.Return(ns))
+	links, err := netlink.LinkList()
+	must(t, err)
+	if len(links) != 2 {
+		t.Errorf("links are left: %v", links)
+	}
+}
+
+// arrives sends from the zone until something gets through or two seconds have
+// passed.
+func arrives(t *testing.T, host, zone netns.NsHandle, from, to string) bool {
+	t.Helper()
+	server, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.ParseIP(to)})
+	must(t, err)
+	defer server.Close()
+	var client net.Conn
+	enter(t, zone, host, func() {
+		dialer := net.Dialer{LocalAddr: &net.UDPAddr{IP: net.ParseIP(from)}}
+		client, err = dialer.Dial("udp", server.LocalAddr().String())
+		must(t, err)
+	})
+	defer client.Close()
+	buf := make([]byte, 100)
+	for i := range 10 {
+		_, _ = fmt.Fprintf(client, "%d", i)
+		must(t, server.SetReadDeadline(time.Now().Add(200*time.Millisecond)))
+		if n, _, err := server.ReadFromUDP(buf); err == nil && n > 0 {
+			return true
+		}
+	}
+	return false
+}
