@@ -35,6 +35,9 @@ func (p Property) Inherited() bool { return strings.HasPrefix(p.Source, "inherit
 
 // Get reads properties of one dataset or snapshot, numbers in exact form.
 func Get(ctx context.Context, name string, props ...string) (map[string]Property, error) {
+	if got, ok := quick(name, props); ok {
+		return got, nil
+	}
 	out, err := run(ctx, name, "get", "-Hp", "-o", "property,value,source", strings.Join(props, ","), name)
 	if err != nil {
 		return nil, err
@@ -52,7 +55,15 @@ func Get(ctx context.Context, name string, props ...string) (map[string]Property
 // exist is missing from the answer.
 func GetAll(ctx context.Context, names []string, props ...string) (map[string]map[string]Property, error) {
 	got := map[string]map[string]Property{}
-	if len(names) == 0 {
+	var slow []string
+	for _, name := range names {
+		if one, ok := quick(name, props); ok {
+			got[name] = one
+		} else {
+			slow = append(slow, name)
+		}
+	}
+	if names = slow; len(names) == 0 {
 		return got, nil
 	}
 	args := append([]string{"get", "-Hp", "-o", "name,property,value,source", strings.Join(props, ",")}, names...)

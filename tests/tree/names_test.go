@@ -20,6 +20,8 @@ var sameWord = map[string]string{
 	"internal/control/record.go": "fields of the record of a running zone, a format of its own",
 	"internal/image/acl.go":      "the kinds of entries of a POSIX ACL",
 	"internal/zfs/dataset.go":    "columns and properties of zfs(8)",
+	"internal/zfs/nvlist.go":     "members of a list of the ZFS module",
+	"internal/zfs/stats.go":      "members of a list of the ZFS module, and words of zfs(8)",
 	"cmd/delegns/run.go":         "an option of the command",
 	"tests/kmod/model/agent.go":  "a property of zfs(8)",
 }
