@@ -21,12 +21,12 @@ func init() { runtime.LockOSThread() }
 
 func main() {
 	signal.Ignore(syscall.SIGHUP, syscall.SIGINT, syscall.SIGPIPE, syscall.SIGTERM)
-	if len(os.Args) == 4 && os.Args[1] == supervisor.RoleFlag {
+	if len(os.Args) == 3 && os.Args[1] == supervisor.WatchFlag {
 		// The kernel named the process after the link it was executed by.
 		_ = os.WriteFile("/proc/self/comm", []byte("zoneadmd"), 0)
 		fd, err := strconv.Atoi(os.Args[2])
 		if err == nil {
-			err = supervisor.Resume(fd, os.Args[3])
+			err = supervisor.Watch(fd)
 		}
 		if err != nil {
 			os.Exit(1)

@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"zones/internal/schema"
 )
@@ -137,7 +138,7 @@ func Find(root, name string) (*Brand, error) {
 			return nil, fmt.Errorf("read brand %s: %w", name, err)
 		}
 		defer f.Close()
-		return parse(f, path, name)
+		return remembered(f, path, name)
 	}
 	f, err := shipped.Open("definitions/" + name + ".xml")
 	if err != nil {
@@ -145,6 +146,34 @@ func Find(root, name string) (*Brand, error) {
 	}
 	defer f.Close()
 	return parse(f, "built-in definition", name)
+}
+
+// memory holds what Find has read: one verb looks its zone's brand up a dozen
+// times, and reading XML takes its time.
+var memory sync.Map // path: memo
+
+type memo struct {
+	info  fs.FileInfo
+	brand *Brand
+}
+
+// remembered is parse, unless the file is the one that was read before.
+func remembered(f *os.File, path, name string) (*Brand, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("read brand %s: %w", name, err)
+	}
+	if was, ok := memory.Load(path); ok {
+		m := was.(memo)
+		if os.SameFile(m.info, info) && m.info.Size() == info.Size() && m.info.ModTime().Equal(info.ModTime()) {
+			return m.brand, nil
+		}
+	}
+	b, err := parse(f, path, name)
+	if err == nil {
+		memory.Store(path, memo{info, b})
+	}
+	return b, err
 }
 
 // Names lists the brands that Find finds, in order.

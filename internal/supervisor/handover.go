@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
@@ -21,15 +23,9 @@ import (
 	"zones/internal/zone"
 )
 
-// The roles, as the second operand of the program that is executed again.
-const (
-	watchRole = "watch"
-	workRole  = "work"
-)
-
-// RoleFlag tells a supervisor that it is executed again; the number of the
-// descriptor that the handover is read from and the role follow.
-const RoleFlag = "--role"
+// WatchFlag tells a supervisor that it is executed again to watch; the number
+// of the descriptor that the handover is read from follows.
+const WatchFlag = "--watch"
 
 // watched is what the watching role knows of the zone: descriptors.
 type watched struct {
@@ -49,12 +45,10 @@ func (s *server) watchable() bool {
 		m.Record.Phase != control.PhaseHalting && m.Record.Phase != control.PhaseDown
 }
 
-// become executes the program again in another role. It returns only when that
-// fails, and the supervisor then is what it was.
-func (s *server) become(role string) error {
-	if !s.watching {
-		s.watch = s.toWatch()
-	}
+// watchOn executes the program again in the watching role. It returns only when
+// that fails, and the supervisor then is what it was.
+func (s *server) watchOn() error {
+	s.watch = s.toWatch()
 	text := s.encode()
 	fd, err := unix.MemfdCreate("handover", unix.MFD_CLOEXEC)
 	if err != nil {
@@ -71,9 +65,8 @@ func (s *server) become(role string) error {
 	for _, k := range kept {
 		_, _ = unix.FcntlInt(uintptr(k), unix.F_SETFD, 0)
 	}
-	hugePages(role == workRole)
-	argv := []string{"zoneadmd", RoleFlag, strconv.Itoa(fd), role}
-	err = unix.Exec("/proc/self/exe", argv, environment(role))
+	hugePages(false)
+	err = unix.Exec("/proc/self/exe", []string{"zoneadmd", WatchFlag, strconv.Itoa(fd)}, environment())
 	hugePages(true)
 	for _, k := range kept {
 		_, _ = unix.FcntlInt(uintptr(k), unix.F_SETFD, unix.FD_CLOEXEC)
@@ -81,15 +74,12 @@ func (s *server) become(role string) error {
 	return fmt.Errorf("hand over: %w", err)
 }
 
-// environment of a role. The watching one has no use for threads that collect
+// environment of the watching role, which has no use for threads that collect
 // what it does not allocate.
-func environment(role string) []string {
-	env := []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin"}
+func environment() []string {
+	env := []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "GOMAXPROCS=1", "GOGC=off", "GODEBUG=madvdontneed=1"}
 	if file := os.Getenv(control.TraceEnv); file != "" {
 		env = append(env, control.TraceEnv+"="+file)
-	}
-	if role == watchRole {
-		env = append(env, "GOMAXPROCS=1", "GOGC=off", "GODEBUG=madvdontneed=1")
 	}
 	return env
 }
@@ -119,9 +109,6 @@ func (s *server) descriptors() []int {
 		fds = append(fds, *f)
 	}
 	fds = append(append(fds, s.relay.Client), s.conns...)
-	for _, r := range s.pending {
-		fds = append(fds, r.FD())
-	}
 	if s.waiter != nil {
 		fds = append(fds, s.waiter.request.FD())
 	}
@@ -156,22 +143,19 @@ func (s *server) encode() string {
 	for _, fd := range s.conns {
 		put("conn", fd)
 	}
-	for _, r := range s.pending {
-		put("request", r.FD(), r.Op, strconv.Quote(r.Args), r.Reboot)
-	}
 	if w := s.waiter; w != nil {
 		put("waiter", w.request.FD(), strconv.Quote(w.request.Args), w.request.Reboot, w.deadline.UnixMilli())
 	}
 	return b.String()
 }
 
-// Resume goes on in a role, with what the descriptor says.
-func Resume(fd int, role string) error {
+// Watch goes on in the watching role, with what the descriptor says.
+func Watch(fd int) error {
 	data, err := io.ReadAll(os.NewFile(uintptr(fd), "handover"))
 	if err != nil {
 		return fmt.Errorf("take over: %w", err)
 	}
-	s := &server{store: store.Open(""), listener: -1, uevents: -1, relay: console.Relay{Master: -1, Client: -1}, watching: role == watchRole, fresh: true}
+	s := &server{store: store.Open(""), listener: -1, uevents: -1, relay: console.Relay{Master: -1, Client: -1}, watching: true, fresh: true}
 	for _, line := range strings.Split(strings.TrimSuffix(string(data), "\n"), "\n") {
 		if err := s.decode(strings.Split(line, "\t")); err != nil {
 			return fmt.Errorf("take over: %q: %w", line, err)
@@ -181,20 +165,23 @@ func Resume(fd int, role string) error {
 		_, _ = unix.FcntlInt(uintptr(fd), unix.F_SETFD, unix.FD_CLOEXEC)
 	}
 	s.relay.Master = s.watch.master
-	if s.watching {
-		// The roles wait in the same poll; blocking belongs to neither.
-		for _, fd := range []int{s.watch.master, s.relay.Client} {
-			if fd >= 0 {
-				_ = unix.SetNonblock(fd, true)
-			}
+	// Blocking belongs to none of what poll is waited in for.
+	for _, fd := range []int{s.watch.master, s.relay.Client} {
+		if fd >= 0 {
+			_ = unix.SetNonblock(fd, true)
 		}
-		s.rester = newRester()
-		return s.serve()
 	}
-	if err := s.restore(); err != nil {
-		return err
-	}
+	s.rester = newRester()
 	return s.serve()
+}
+
+// work goes on in the working role. Memory is what that takes; the next exec
+// gives it back.
+func (s *server) work() {
+	debug.SetGCPercent(100)
+	runtime.GOMAXPROCS(runtime.NumCPU())
+	s.watching, s.rester = false, nil
+	s.restore()
 }
 
 func (s *server) decode(f []string) error {
@@ -236,8 +223,6 @@ func (s *server) decode(f []string) error {
 		s.client = clientState{number(2), text(3) == "true"}
 	case "conn":
 		s.conns = append(s.conns, number(1))
-	case "request":
-		s.pending = append(s.pending, control.Resume(number(1), control.Op(text(2)), text(3), text(4) == "true"))
 	case "waiter":
 		ms, err := strconv.ParseInt(text(4), 10, 64)
 		s.waiter = &waiter{control.Resume(number(1), control.OpShutdown, text(2), text(3) == "true"), time.UnixMilli(ms)}
@@ -247,7 +232,7 @@ func (s *server) decode(f []string) error {
 }
 
 // restore makes a machine of what the watching role held.
-func (s *server) restore() error {
+func (s *server) restore() {
 	record, err := control.Load(s.name)
 	if err != nil {
 		record = s.guess()
@@ -278,5 +263,4 @@ func (s *server) restore() error {
 	}
 	s.adopt(m)
 	s.watch = watched{}
-	return nil
 }

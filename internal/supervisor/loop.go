@@ -27,7 +27,7 @@ func (s *server) serve() error {
 			}
 			if !s.watching && !s.fresh && s.watchable() {
 				// Comes back only when it could not be done.
-				if err := s.become(watchRole); err != nil {
+				if err := s.watchOn(); err != nil {
 					s.log("watch: %v", err)
 				}
 			}
@@ -162,6 +162,8 @@ func (s *server) timeout() int {
 		return 0
 	case s.waiter != nil:
 		return int(max(time.Until(s.waiter.deadline)/time.Millisecond+1, 0))
+	case s.busy:
+		return -1
 	case !s.active() && s.relay.Client < 0:
 		return 100 // until the lock can be had, to end
 	}
@@ -275,21 +277,7 @@ func (s *server) next(exited bool) {
 		return
 	}
 	if s.watching {
-		if err := s.become(workRole); err != nil {
-			s.log("work: %v", err)
-			// Without memory or the program's file there is only the request
-			// to refuse; the zone goes on.
-			for _, r := range s.pending {
-				r.Line(err.Error())
-				r.Fail()
-				if r.FD() >= 0 {
-					s.conns = append(s.conns, r.FD())
-				}
-			}
-			s.pending = nil
-			time.Sleep(100 * time.Millisecond)
-		}
-		return
+		s.work()
 	}
 	s.busy = true
 	if exited {

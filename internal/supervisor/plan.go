@@ -30,6 +30,7 @@ func (s *server) plan() (*spec.Zone, map[string]zone.Name, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	s.volumesWanted = wantsVolumes(c)
 	facts, err := spec.Host(c)
 	if err != nil {
 		return nil, nil, err

@@ -6,9 +6,9 @@
 //
 // It has two roles. The working role carries operations out. When there is
 // nothing to do it executes itself again in the watching role, which holds the
-// descriptors and waits in poll(2), with next to no memory; what is to be done
-// makes it execute itself back. Between the two go the descriptors and a page
-// of text: see handover.
+// descriptors and waits in poll(2), with next to no memory, until there is
+// something to do. To the watching role go the descriptors and a page of text:
+// see handover.
 package supervisor
 
 import (
@@ -53,14 +53,17 @@ type server struct {
 	waiter   *waiter // a shutdown that waits for the zone to end
 	machine  *boot.Machine
 	watching bool // the watching role
-	fresh    bool // executed just now, for something that the first turn finds
+	fresh    bool // executed just now: the first turn does not wait
 	watch    watched
-	rester   *rester     // of the watching role
-	uevents  int         // the kernel\'s announcements of devices, or -1
-	wake     [2]int      // pipe: something has been posted
-	posted   chan func() // to be run by the loop
-	busy     bool        // an operation is being carried out
-	leave    bool        // the supervisor is to end
+	rester   *rester // of the watching role
+	uevents  int     // the kernel\'s announcements of devices, or -1
+	// volumesWanted says that the zone has nodes of the volumes it creates.
+	volumesWanted bool
+
+	wake   [2]int      // pipe: something has been posted
+	posted chan func() // to be run by the loop
+	busy   bool        // an operation is being carried out
+	leave  bool        // the supervisor is to end
 }
 
 // clientState is about who has the console.
@@ -202,8 +205,13 @@ func parent(pid int) int {
 func (s *server) adopt(m *boot.Machine) {
 	s.machine = m
 	m.Done = tracer()
-	if s.uevents < 0 {
-		s.uevents = s.listenVolumes()
+	if m.Spec == nil {
+		// Adopted, and not planned by this process.
+		c, _, err := s.store.Load(s.name)
+		s.volumesWanted = err == nil && wantsVolumes(c)
+	}
+	if s.uevents < 0 && s.volumesWanted {
+		s.uevents = listenVolumes()
 	}
 	if m.Term != nil {
 		s.relay.Master = int(m.Term.Master.Fd())

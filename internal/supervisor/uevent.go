@@ -10,27 +10,26 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"zones/internal/config"
 	"zones/internal/control"
 	"zones/internal/schema"
 )
 
-// listenVolumes opens the kernel's announcements of devices, for a zone whose
-// configuration lets it have nodes of the volumes it creates. A zone without
-// is not woken by every device of the machine.
-func (s *server) listenVolumes() int {
-	c, _, err := s.store.Load(s.name)
-	if err != nil {
-		return -1
-	}
+// wantsVolumes reports whether a configuration lets its zone have nodes of the
+// volumes it creates. A zone without is not woken by every device of the
+// machine.
+func wantsVolumes(c *config.Config) bool {
 	wanted := false
 	for _, r := range c.All(schema.DeviceResource) {
 		pattern, _ := schema.DeviceMatch.Of(r)
 		ok, err := filepath.Match(filepath.Dir(pattern), "/dev/zvol")
 		wanted = wanted || err == nil && ok || len(pattern) > len(zvolPrefix) && pattern[:len(zvolPrefix)] == zvolPrefix
 	}
-	if !wanted {
-		return -1
-	}
+	return wanted
+}
+
+// listenVolumes opens the kernel's announcements of devices.
+func listenVolumes() int {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_KOBJECT_UEVENT)
 	if err != nil {
 		return -1
