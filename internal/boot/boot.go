@@ -72,6 +72,7 @@ func (m *Machine) Ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, readyLimit)
 	defer cancel()
 	m.prefetch(ctx)
+	defer m.prepare.release()
 	return m.steps(ctx)
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"zones/internal/delegns"
 	"zones/internal/mount"
+	"zones/internal/nsexec"
 	"zones/internal/zfs"
 )
 
@@ -26,24 +27,62 @@ const (
 	on        = "on"
 )
 
-// A prefetch is a question to zfs(8), which takes longer than most steps, and
-// is asked while those are carried out.
+// A prefetch is what takes long and depends on no step: it is done while the
+// first of them are carried out.
 type prefetch struct {
 	done  chan struct{}
 	props map[string]map[string]zfs.Property
 	err   error
+	owned map[string]error // what came of own, for datasets that were zoned before
+
+	made    chan struct{}
+	userns  *os.File // with the zone's id maps
+	mapsErr error
 }
 
 func (m *Machine) prefetch(ctx context.Context) {
-	p := &prefetch{done: make(chan struct{})}
+	p := &prefetch{done: make(chan struct{}), owned: map[string]error{}, made: make(chan struct{})}
 	m.prepare = p
-	names := m.Spec.Datasets
+	z := m.Spec
+	maps := nsexec.MapLine(0, z.IDBase, z.IDSize)
+	go func() {
+		defer close(p.made)
+		p.userns, p.mapsErr = nsexec.NewUserns(ctx, maps)
+	}()
 	go func() {
 		defer close(p.done)
-		if len(names) > 0 {
-			p.props, p.err = zfs.GetAll(ctx, names, zfs.PropType, propZoned)
+		if len(z.Datasets) == 0 {
+			return
+		}
+		p.props, p.err = zfs.GetAll(ctx, z.Datasets, zfs.PropType, propZoned)
+		for _, name := range z.Datasets {
+			if zoned(p.props[name]) {
+				p.owned[name] = own(name, int(z.IDBase))
+			}
 		}
 	}()
+}
+
+// release lets the user namespace go. What zfs does may take for ever, and is
+// not waited for.
+func (p *prefetch) release() {
+	<-p.made
+	closeFile(&p.userns)
+}
+
+// zoned reports whether a file system cannot be mounted by the host any more.
+func zoned(props map[string]zfs.Property) bool {
+	return props[zfs.PropType].Value == string(zfs.Filesystem) && props[propZoned].Value == on && props[propZoned].Local()
+}
+
+// own gives a dataset fresh from the host, whose root could make no file in it
+// otherwise, to the zone's root. One that another zone has mounted is busy, and
+// has been that zone's for long.
+func own(name string, base int) error {
+	if err := mount.Own("zfs", name, base, "zfsutil"); err != nil && !errors.Is(err, unix.EBUSY) {
+		return fmt.Errorf("cannot delegate ZFS dataset '%s': %w", name, err)
+	}
+	return nil
 }
 
 // delegate makes the delegation namespace, attaches the zone's user namespace
@@ -89,11 +128,12 @@ func (m *Machine) grant(ctx context.Context, base int) error {
 		if err := m.setZoned(ctx, name); err != nil {
 			return err
 		}
-		// A dataset fresh from the host is its root's; the zone's could not
-		// make a file in it. One that another zone has mounted is busy, and
-		// has been that zone's for long.
-		if err := mount.Own("zfs", name, base, "zfsutil"); err != nil && !errors.Is(err, unix.EBUSY) {
-			return fmt.Errorf("cannot delegate ZFS dataset '%s': %w", name, err)
+		err, known := m.prepare.owned[name]
+		if !known {
+			err = own(name, base)
+		}
+		if err != nil {
+			return err
 		}
 	}
 	for _, name := range m.Spec.Datasets {
@@ -136,7 +176,7 @@ func (m *Machine) setZoned(ctx context.Context, name string) error {
 		return fmt.Errorf("cannot open ZFS dataset '%s': %w", name, zfs.ErrNotFound)
 	case props[zfs.PropType].Value != string(zfs.Filesystem):
 		return fmt.Errorf("cannot open ZFS dataset '%s': it is a %s; delegate the file system above it", name, props[zfs.PropType].Value)
-	case props[propZoned].Value == on && props[propZoned].Local():
+	case zoned(props):
 		return nil
 	}
 	if err := zfs.Set(ctx, name, propZoned+"="+on); err != nil {

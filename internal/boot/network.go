@@ -36,9 +36,6 @@ func connect(_ context.Context, m *Machine) error {
 }
 
 func (m *Machine) addLinks() error {
-	if err := network.LoopbackUp(m.Netns); err != nil {
-		return err
-	}
 	for _, l := range m.Spec.Links {
 		m.Record.Links = append(m.Record.Links, string(l.Kind)+" "+l.Name)
 		if err := m.Record.Save(); err != nil {

@@ -69,12 +69,11 @@ func startProcess(ctx context.Context, m *Machine) error {
 	if err := checkFilesystems(ctx, z.Tree.Entries); err != nil {
 		return err
 	}
-	maps := nsexec.MapLine(0, z.IDBase, z.IDSize)
-	userns, err := nsexec.NewUserns(ctx, maps)
-	if err != nil {
-		return err
+	<-m.prepare.made
+	if m.prepare.mapsErr != nil {
+		return m.prepare.mapsErr
 	}
-	defer userns.Close()
+	userns := m.prepare.userns
 	host, err := os.Open("/proc/self/ns/mnt")
 	if err != nil {
 		return err
@@ -102,7 +101,7 @@ func startProcess(ctx context.Context, m *Machine) error {
 	if err := m.noteProcesses(); err != nil {
 		return err
 	}
-	if err := nsexec.SetMaps(m.Keeper.InitPID, maps); err != nil {
+	if err := nsexec.SetMaps(m.Keeper.InitPID, nsexec.MapLine(0, z.IDBase, z.IDSize)); err != nil {
 		return err
 	}
 	if err := m.Keeper.Map(ctx); err != nil {

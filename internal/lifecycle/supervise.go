@@ -20,12 +20,16 @@ var operations = map[zone.Verb]control.Op{
 // Start carries out a verb that makes a zone active: it verifies the zone and
 // asks its supervisor, with boot arguments if there are any.
 func (m *Manager) Start(ctx context.Context, name zone.Name, verb zone.Verb, args string) error {
+	// Starting a supervisor takes as long as verifying: side by side, then. One
+	// that turns out not to be needed ends by itself.
+	supervisor := m.connect(ctx, name)
 	if verb != zone.Unmount {
 		if err := m.Verify(ctx, name, verb); err != nil {
+			supervisor.drop()
 			return err
 		}
 	}
-	err := m.ask(ctx, name, func(c *control.Conn) error {
+	err := m.use(supervisor, name, func(c *control.Conn) error {
 		return c.Do(ctx, operations[verb], args, m.Talk.Relay)
 	})
 	if errors.Is(err, errSaid) && verb.Calls() {
@@ -55,8 +59,38 @@ func (m *Manager) Shutdown(ctx context.Context, name zone.Name, again bool, args
 // ask connects to the zone's supervisor, starting one if need be, and has it
 // do something. What it refuses it says itself: the error is errSaid then.
 func (m *Manager) ask(ctx context.Context, name zone.Name, do func(*control.Conn) error) error {
+	return m.use(m.connect(ctx, name), name, do)
+}
+
+// A connecting is a connection to a supervisor that is being made.
+type connecting struct {
+	done      chan struct{}
+	conn      *control.Conn
+	recovered bool
+	err       error
+}
+
+func (m *Manager) connect(ctx context.Context, name zone.Name) *connecting {
+	c := &connecting{done: make(chan struct{})}
 	lock := func(ctx context.Context) (func(), error) { return m.lock(ctx, name) }
-	conn, recovered, err := control.Starter{Lock: lock}.Connect(ctx, name)
+	go func() {
+		defer close(c.done)
+		c.conn, c.recovered, c.err = control.Starter{Lock: lock}.Connect(ctx, name)
+	}()
+	return c
+}
+
+func (c *connecting) drop() {
+	<-c.done
+	if c.err == nil {
+		c.conn.Close()
+	}
+}
+
+// use is ask with the connection under way.
+func (m *Manager) use(c *connecting, name zone.Name, do func(*control.Conn) error) error {
+	<-c.done
+	conn, recovered, err := c.conn, c.recovered, c.err
 	var start *control.StartError
 	switch {
 	case errors.As(err, &start):

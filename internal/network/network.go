@@ -247,20 +247,6 @@ func (l Link) Return(ns *os.File) error {
 	return fail("return link", l.Name, h.LinkSetNsFd(link, int(host.Fd())))
 }
 
-// LoopbackUp starts the loopback link of the namespace behind ns.
-func LoopbackUp(ns *os.File) error {
-	h, err := inside(ns)
-	if err != nil {
-		return fail("start link", "lo", err)
-	}
-	defer h.Close()
-	lo, err := h.LinkByName("lo")
-	if err != nil {
-		return fail("start link", "lo", err)
-	}
-	return fail("start link", "lo", h.LinkSetUp(lo))
-}
-
 // Add sets the address on its link of the host. ErrNoLink when that is not
 // there, ErrInUse when the host has the address already.
 func (a Address) Add() error {

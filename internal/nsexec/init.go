@@ -186,6 +186,9 @@ func (in *Init) first(p *Program, pp *pipes) {
 			p.Call("close", unix.SYS_CLOSE, r)
 		}
 	}
+	if in.Namespaces&unix.CLONE_NEWNET != 0 {
+		p.loopback()
+	}
 	name := []byte(in.Hostname)
 	p.Call("sethostname", unix.SYS_SETHOSTNAME, name, len(name))
 	p.Call("close", unix.SYS_CLOSE, root)
@@ -208,6 +211,18 @@ func (in *Init) first(p *Program, pp *pipes) {
 	p.resetSignals()
 	p.limit(in.Limits)
 	p.execLater(in.Env)
+}
+
+// loopback appends the start of the loopback link of a new network namespace.
+func (p *Program) loopback() {
+	const sock = Reg(5)
+	// A struct ifreq: the name, and the flags in place of an address.
+	request := make([]byte, 40)
+	copy(request, "lo")
+	binary.NativeEndian.PutUint16(request[unix.IFNAMSIZ:], unix.IFF_UP|unix.IFF_RUNNING)
+	p.Set(sock, "open socket", unix.SYS_SOCKET, unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	p.Call("start loopback link", unix.SYS_IOCTL, sock, unix.SIOCSIFFLAGS, request)
+	p.Call("close", unix.SYS_CLOSE, sock)
 }
 
 // MapLine is one line of an id map: from Inside, Count ids are the host's from
