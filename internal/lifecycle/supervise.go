@@ -72,7 +72,9 @@ type connecting struct {
 
 func (m *Manager) connect(ctx context.Context, name zone.Name) *connecting {
 	c := &connecting{done: make(chan struct{})}
-	lock := func(ctx context.Context) (func(), error) { return m.lock(ctx, name) }
+	// Commands that verification runs meanwhile are not told of this lock: they
+	// are no part of what is done under it.
+	lock := func(ctx context.Context) (func(), error) { return m.takeLock(ctx, name) }
 	go func() {
 		defer close(c.done)
 		c.conn, c.recovered, c.err = control.Starter{Lock: lock}.Connect(ctx, name)
@@ -128,6 +130,15 @@ func (m *Manager) lost(err error) error {
 
 // lock takes the zone's lock for a whole operation.
 func (m *Manager) lock(ctx context.Context, name zone.Name) (unlock func(), err error) {
+	release, err := m.takeLock(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	m.locked = true
+	return func() { m.locked = false; release() }, nil
+}
+
+func (m *Manager) takeLock(ctx context.Context, name zone.Name) (release func(), err error) {
 	l, err := m.Store.LockZone(ctx, name)
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
@@ -135,8 +146,7 @@ func (m *Manager) lock(ctx context.Context, name zone.Name) (unlock func(), err 
 	if err != nil {
 		return nil, About("another zoneadm may have an operation in progress.")
 	}
-	m.locked = true
-	return func() { m.locked = false; _ = l.Unlock() }, nil
+	return func() { _ = l.Unlock() }, nil
 }
 
 // begin locks a zone for a verb and reads it. What the verb needs is checked
