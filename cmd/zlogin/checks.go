@@ -23,19 +23,21 @@ type target struct {
 // check finds the zone and refuses what cannot be entered, the first reason in
 // the order that scripts know.
 func (o *options) check() (*target, error) {
+	own, ownName, ownErr := delegns.Own()
+	inside := ownErr == nil && own != 0
 	name, err := zone.ParseName(o.zone)
-	if err == nil && name == zone.Global {
+	if err == nil && name == zone.Global && !inside {
 		return nil, errors.New("'zlogin' not applicable to the global zone")
 	}
 	t := &target{name: name, state: zone.Configured}
 	if err == nil {
 		err = t.find()
 	}
+	// A zone may have zones of its own; of others it knows nothing.
+	if inside && (err != nil || string(name) == ownName) {
+		return nil, errors.New("'zlogin' may only be used from the global zone")
+	}
 	if err != nil {
-		// A zone may have zones of its own; of others it knows nothing.
-		if inZone() {
-			return nil, errors.New("'zlogin' may only be used from the global zone")
-		}
 		return nil, fmt.Errorf("zone '%s' unknown", o.zone)
 	}
 	if t.state < zone.Installed {
@@ -69,15 +71,4 @@ func (t *target) find() error {
 	}
 	t.state = entry.State
 	return nil
-}
-
-// inZone reports whether this process is in a zone itself.
-func inZone() bool {
-	dev, err := delegns.Open()
-	if err != nil {
-		return false
-	}
-	defer dev.Close()
-	v, err := dev.Version()
-	return err == nil && v.Self != 0
 }

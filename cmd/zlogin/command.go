@@ -28,19 +28,11 @@ const pipeSize = 1 << 20
 // command runs o's command, or a shell that reads its commands from stdin, and
 // returns the status that it ended with.
 func (t *target) command(ctx context.Context, o *options, stdin *os.File, say *cli.Speaker) (int, error) {
-	root, err := openRoot(t.record)
+	root, a, e, err := t.prepare(o)
 	if err != nil {
-		return 0, fmt.Errorf("could not enter zone %s: %s", t.name, cli.Reason(err))
+		return 0, err
 	}
 	defer root.close()
-	a, err := root.account(o)
-	if err != nil {
-		return 0, err
-	}
-	e, err := root.process(o, a)
-	if err != nil {
-		return 0, err
-	}
 	s, err := newStreams(e)
 	if err != nil {
 		return 0, err
@@ -54,6 +46,25 @@ func (t *target) command(ctx context.Context, o *options, stdin *os.File, say *c
 	}
 	warnHome(say, root, a)
 	return s.relay(child, stdin, say.Out, say.Err)
+}
+
+// prepare opens the zone's root and finds out who is to run what there. The
+// caller closes the root.
+func (t *target) prepare(o *options) (*zoneRoot, *account, *nsexec.Enter, error) {
+	root, err := openRoot(t.record)
+	if err != nil {
+		return nil, nil, nil, fmt.Errorf("could not enter zone %s: %s", t.name, cli.Reason(err))
+	}
+	a, err := root.account(o)
+	var e *nsexec.Enter
+	if err == nil {
+		e, err = root.process(o, a)
+	}
+	if err != nil {
+		root.close()
+		return nil, nil, nil, err
+	}
+	return root, a, e, nil
 }
 
 func (r *zoneRoot) account(o *options) (*account, error) {

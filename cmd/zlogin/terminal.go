@@ -76,19 +76,11 @@ func (l *localTerminal) restoreOnDeath() (stop func()) {
 // interactive gives the account a terminal of the zone's own. Its status says
 // only whether the connection held, not what the shell returned.
 func (t *target) interactive(ctx context.Context, o *options, stdin *os.File, say *cli.Speaker) (int, error) {
-	root, err := openRoot(t.record)
+	root, a, e, err := t.prepare(o)
 	if err != nil {
-		return 0, fmt.Errorf("could not enter zone %s: %s", t.name, cli.Reason(err))
+		return 0, err
 	}
 	defer root.close()
-	a, err := root.account(o)
-	if err != nil {
-		return 0, err
-	}
-	e, err := root.process(o, a)
-	if err != nil {
-		return 0, err
-	}
 	term, _ := unix.IoctlGetTermios(int(stdin.Fd()), unix.TCGETS)
 	pty, err := root.openPTY(a, term)
 	if err != nil {

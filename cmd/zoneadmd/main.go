@@ -21,10 +21,10 @@ func init() { runtime.LockOSThread() }
 
 func main() {
 	signal.Ignore(syscall.SIGHUP, syscall.SIGINT, syscall.SIGPIPE, syscall.SIGTERM)
-	if len(os.Args) == 3 && os.Args[1] == supervisor.WatchFlag {
+	if len(os.Args) == 5 && os.Args[3] == supervisor.WatchFlag {
 		// The kernel named the process after the link it was executed by.
 		_ = os.WriteFile("/proc/self/comm", []byte("zoneadmd"), 0)
-		fd, err := strconv.Atoi(os.Args[2])
+		fd, err := strconv.Atoi(os.Args[4])
 		if err == nil {
 			err = supervisor.Watch(fd)
 		}

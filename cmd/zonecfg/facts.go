@@ -24,18 +24,8 @@ import (
 // inZone reports whether the program runs inside a zone. Without the module
 // there are none. A test stands in for the kernel here.
 var inZone = func() bool {
-	d, err := delegns.Open()
-	if err != nil {
-		return false
-	}
-	defer d.Close()
-	ns, err := d.Self()
-	if err != nil {
-		return false
-	}
-	defer ns.Close()
-	info, err := ns.Info(false)
-	return err == nil && info.ID != 0
+	id, _, err := delegns.Own()
+	return err == nil && id != 0
 }
 
 // facts asks the machine what a session must know.

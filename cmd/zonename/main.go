@@ -8,11 +8,12 @@ import (
 	"os"
 
 	"zones/internal/cli"
+	"zones/internal/delegns"
 )
 
 func main() {
 	speaker := &cli.Speaker{Out: os.Stdout, Err: os.Stderr}
-	name, err := ownName()
+	_, name, err := delegns.Own()
 	if err != nil {
 		speaker.Bare("could not determine zone name")
 		os.Exit(cli.ExitError)

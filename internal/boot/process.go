@@ -82,7 +82,8 @@ func startProcess(ctx context.Context, m *Machine) error {
 	tree := z.Tree
 	tree.Dev.Console = m.Term.Path
 	in := &nsexec.Init{Namespaces: z.Namespaces, Cgroup: m.cgroup, Root: mount.Inside, HostMounts: host, Mounts: z.Mounts,
-		Hostname: z.Hostname, Console: "/dev/console", Keep: []*os.File{m.Term.Master, m.Term.Slave}, Limits: z.Process, Env: z.Env}
+		Hostname: z.Hostname, Title: string(z.Name),
+		Console: "/dev/console", Keep: []*os.File{m.Term.Master, m.Term.Slave}, Limits: z.Process, Env: z.Env}
 	done := make(chan error, 1)
 	go func() {
 		runtime.LockOSThread() // and never unlocked

@@ -15,38 +15,23 @@ import (
 	"zones/internal/zone"
 )
 
-// ownZone is the name of the zone this process runs in, "" on the host. Where
-// the module is not loaded no zone can be.
+// ownZone is the name of the zone this process runs in, "" on the host.
 func ownZone() zone.Name {
-	info, err := ownInfo()
-	if err != nil || info.ID == 0 {
+	id, name, err := delegns.Own()
+	if err != nil || id == 0 {
 		return ""
 	}
-	return zone.Name(info.Name)
-}
-
-func ownInfo() (delegns.Info, error) {
-	dev, err := delegns.Open()
-	if err != nil {
-		return delegns.Info{}, err
-	}
-	defer dev.Close()
-	ns, err := dev.Self()
-	if err != nil {
-		return delegns.Info{}, err
-	}
-	defer ns.Close()
-	return ns.Info(false)
+	return zone.Name(name)
 }
 
 // ownRow shows, inside a zone, that zone.
 func (m *Manager) ownRow() (Row, error) {
-	info, err := ownInfo()
+	id, name, err := delegns.Own()
 	if err != nil {
 		return Row{}, named("could not get state", err)
 	}
 	row := Row{
-		ID: info.ID, Active: true, Name: zone.Name(info.Name), State: zone.Running, Path: "/",
+		ID: id, Active: true, Name: zone.Name(name), State: zone.Running, Path: "/",
 		Brand: brand.Default, Exclusive: ownNetwork(),
 	}
 	if e, err := store.Open("").Lookup(row.Name); err == nil {

@@ -32,6 +32,7 @@ type Init struct {
 	HostMounts *os.File // mount namespace that the keeper goes back to
 	Mounts     []Mount  // made in the namespaces, in order
 	Hostname   string
+	Title      string     // what lists of processes add to KeeperName
 	Console    string     // file inside that becomes descriptors 0 to 2
 	Keep       []*os.File // what the keeper holds besides its own
 	Limits     Limits
@@ -92,6 +93,7 @@ func (in *Init) Start(ctx context.Context) (*Keeper, error) {
 		held = append(held, int(f.Fd()))
 	}
 	keeper.Call("set name", unix.SYS_PRCTL, unix.PR_SET_NAME, KeeperName, 0, 0, 0)
+	keeper.entitle(strings.TrimSpace(KeeperName + " " + in.Title))
 	keeper.Call("block signals", unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, unsafe.Pointer(&keeper.table.allSignals), 0, 8)
 	keeper.Call("setsid", unix.SYS_SETSID)
 	// We are spared when memory runs out; the zone is not.
@@ -140,6 +142,25 @@ func (in *Init) Start(ctx context.Context) (*Keeper, error) {
 	}
 	k.InitPID = int(v)
 	return k, nil
+}
+
+// entitle appends the change of the process's command line. Who kills a
+// supervisor by its command line must not hit the keeper, which would end the
+// zone. It is written over our own, or what there is room for.
+func (p *Program) entitle(title string) {
+	const self = Reg(9)
+	room := 0
+	for _, arg := range os.Args {
+		room += len(arg) + 1
+	}
+	text := make([]byte, room)
+	copy(text[:room-1], title)
+	place := unsafe.StringData(os.Args[0])
+	from, to := &unix.Iovec{Base: &text[0]}, &unix.Iovec{Base: place}
+	from.SetLen(len(text))
+	to.SetLen(len(text))
+	p.Set(self, "getpid", unix.SYS_GETPID)
+	p.Try("set title", unix.SYS_PROCESS_VM_WRITEV, self, unsafe.Pointer(from), 1, unsafe.Pointer(to), 1, 0)
 }
 
 // oomScore appends the setting of the process's own score.

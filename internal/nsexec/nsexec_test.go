@@ -5,6 +5,7 @@ package nsexec
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -92,6 +93,31 @@ func TestRegistersAndMarks(t *testing.T) {
 	}
 	if err := c.Kill(); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestTitle(t *testing.T) {
+	p, err := NewProgram()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.entitle("zone-keeper web")
+	p.Mark("made", 0)
+	p.Pause()
+	c, err := p.Start(0, -1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Kill()
+	if _, err := c.AwaitMark(background(t)); err != nil {
+		t.Fatal(err)
+	}
+	line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", c.PID))
+	if err != nil || strings.TrimRight(string(line), "\x00") != "zone-keeper web" {
+		t.Errorf("%q, %v", line, err)
+	}
+	if own, err := os.ReadFile("/proc/self/cmdline"); err != nil || strings.Contains(string(own), "keeper") {
+		t.Errorf("our own is %q, %v", own, err)
 	}
 }
 

@@ -66,7 +66,8 @@ func (s *server) watchOn() error {
 		_, _ = unix.FcntlInt(uintptr(k), unix.F_SETFD, 0)
 	}
 	hugePages(false)
-	err = unix.Exec("/proc/self/exe", []string{"zoneadmd", WatchFlag, strconv.Itoa(fd)}, environment())
+	argv := []string{"zoneadmd", "-z", string(s.name), WatchFlag, strconv.Itoa(fd)}
+	err = unix.Exec("/proc/self/exe", argv, environment())
 	hugePages(true)
 	for _, k := range kept {
 		_, _ = unix.FcntlInt(uintptr(k), unix.F_SETFD, unix.FD_CLOEXEC)

@@ -16,7 +16,7 @@ import (
 // mean something else, and what they mean there.
 var sameWord = map[string]string{
 	"cmd/zoneadm/verbs.go":       "the operand of move",
-	"cmd/zonename/own.go":        "a column of /proc/delegns",
+	"internal/delegns/own.go":    "a column of /proc/delegns",
 	"internal/control/record.go": "fields of the record of a running zone, a format of its own",
 	"internal/image/acl.go":      "the kinds of entries of a POSIX ACL",
 	"internal/zfs/dataset.go":    "columns and properties of zfs(8)",

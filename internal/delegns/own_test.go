@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package main
+package delegns
 
 import (
 	"os"
@@ -31,7 +31,7 @@ func TestWithoutDevice(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		got, err := withoutDevice(c.module, list)
+		_, got, err := withoutDevice(c.module, list)
 		if got != c.want || (err == nil) != (c.want != "") {
 			t.Errorf("%q: %q, %v; want %q", c.list, got, err, c.want)
 		}
