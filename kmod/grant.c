@@ -130,7 +130,12 @@ static void tree_insert(struct dn_grant *g)
 	}
 	preempt_disable();
 	write_seqcount_begin(&g->ns->grants_seq);
-	rb_link_node_rcu(&g->of_ns, up, link);
+	/*
+	 * Readers that follow the link find NULL below, from before the barrier
+	 * of the line above or from here: no need for rb_link_node_rcu(), which
+	 * sparse does not like.
+	 */
+	rb_link_node(&g->of_ns, up, link);
 	rb_insert_color(&g->of_ns, &g->ns->grants);
 	write_seqcount_end(&g->ns->grants_seq);
 	preempt_enable();
