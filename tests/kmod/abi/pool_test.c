@@ -181,6 +181,12 @@ static void dataset_replaced(void)
 	check_eq(sh("zfs destroy tank/r/v && zfs create tank/r/v"), 0);
 	until_granted(0);
 	check_eq(zfs_access_in(&z, "tank/r/v"), ZFS_NOTHING);
+	/* By a program that runs in the kernel. */
+	check_eq(dn_grant(ns, "zfs:tank/r/v"), 0);
+	check_eq(sh("echo 'assert(zfs.sync.destroy(\"tank/r/v\") == 0)' >/tmp/destroy.lua &&"
+		    "zfs program tank /tmp/destroy.lua >/dev/null && zfs create tank/r/v"), 0);
+	until_granted(0);
+	check_eq(zfs_access_in(&z, "tank/r/v"), ZFS_NOTHING);
 	check_eq(sh("zfs destroy tank/r/v && zfs create -V 8M tank/r/v && udevadm settle"), 0);
 	check_eq(dn_grant(ns, "zfs:tank/r/v"), 0);
 	still_granted(1);
