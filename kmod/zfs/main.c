@@ -44,7 +44,6 @@ struct zfs_call {
 	int err;
 };
 
-static struct workqueue_struct *worker;
 static struct cred *root_cred;
 static bool version_safe;
 
@@ -90,7 +89,8 @@ static void look_in_worker(struct work_struct *work)
 static int zfs_call(struct zfs_call *call, work_func_t fn)
 {
 	INIT_WORK_ONSTACK(&call->work, fn);
-	queue_work(worker, &call->work);
+	/* On this processor: the worker runs as soon as we sleep. */
+	queue_work(system_highpri_wq, &call->work);
 	flush_work(&call->work);
 	destroy_work_on_stack(&call->work);
 	return call->err;
@@ -190,14 +190,10 @@ static int __init delegns_zfs_init(void)
 	root_cred = prepare_kernel_cred(&init_task);
 	if (!root_cred)
 		return -ENOMEM;
-	err = -ENOMEM;
-	worker = alloc_ordered_workqueue("delegns_zfs", 0);
-	if (!worker)
-		goto err_cred;
 	/* Before the first grant: none may outlive its dataset's name. */
 	err = zfs_watch_start();
 	if (err)
-		goto err_worker;
+		goto err_cred;
 	err = delegns_register_consumer(&zfs_consumer);
 	if (err)
 		goto err_watch;
@@ -205,8 +201,6 @@ static int __init delegns_zfs_init(void)
 
 err_watch:
 	zfs_watch_stop();
-err_worker:
-	destroy_workqueue(worker);
 err_cred:
 	put_cred(root_cred);
 	return err;
@@ -216,7 +210,6 @@ static void __exit delegns_zfs_exit(void)
 {
 	delegns_unregister_consumer(&zfs_consumer);
 	zfs_watch_stop();
-	destroy_workqueue(worker);
 	put_cred(root_cred);
 }
 
