@@ -16,6 +16,7 @@
 #include <linux/proc_ns.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
+#include <linux/uaccess.h>
 #include <linux/user_namespace.h>
 #include <linux/delegns_consumer.h>
 
@@ -171,40 +172,52 @@ static struct delegns_consumer test_consumer = {
 	.died = test_died,
 };
 
-/* Writing a name to the parameter `query` asks for it this many times. */
+/*
+ * /proc/delegns_test_query measures the query: a name that is written to it is
+ * asked for this many times; what is read then is whether it is held, and the
+ * picoseconds of each.  The file that was written to keeps the answer, so that
+ * many tasks can measure at once.
+ */
 static unsigned int query_times = 1000000;
 module_param(query_times, uint, 0644);
+MODULE_PARM_DESC(query_times, "how often a measurement asks");
 
-static char query_result[64];
-
-static int query_set(const char *val, const struct kernel_param *kp)
+static ssize_t query_write(struct file *file, const char __user *buf, size_t n, loff_t *pos)
 {
-	char name[256];
 	unsigned int i, held = 0, times = READ_ONCE(query_times);
-	u64 start, ns;
+	char name[256] = "";
+	u64 start;
+	long ps;
 
-	strscpy(name, val, sizeof(name));
-	strim(name);
+	if (n >= sizeof(name))
+		return -E2BIG;
+	if (copy_from_user(name, buf, n))
+		return -EFAULT;
 	start = ktime_get_ns();
 	for (i = 0; i < times; i++) {
 		held += delegns_current_holds(&test_consumer, name);
 		if (!(i & 0xfff))
 			cond_resched();
 	}
-	ns = ktime_get_ns() - start;
-	scnprintf(query_result, sizeof(query_result), "%s %llu ps", held ? "held" : "not-held",
-		  times ? div_u64(ns * 1000, times) : 0);
-	return 0;
+	ps = times ? div_u64((ktime_get_ns() - start) * 1000, times) : 0;
+	file->private_data = (void *)(held ? ps : -ps);
+	return n;
 }
 
-static int query_get(char *buf, const struct kernel_param *kp)
+static ssize_t query_read(struct file *file, char __user *buf, size_t n, loff_t *pos)
 {
-	return sysfs_emit(buf, "%s\n", query_result);
+	long ps = (long)file->private_data;
+	char text[64];
+	int len = scnprintf(text, sizeof(text), "%s %ld\n", ps > 0 ? "held" : "not-held", abs(ps));
+
+	return simple_read_from_buffer(buf, n, pos, text, len);
 }
 
-static const struct kernel_param_ops query_ops = { .set = query_set, .get = query_get };
-module_param_cb(query, &query_ops, NULL, 0644);
-MODULE_PARM_DESC(query, "write a resource to measure the query; read the result");
+static const struct proc_ops query_ops = {
+	.proc_read = query_read,
+	.proc_write = query_write,
+	.proc_lseek = default_llseek,
+};
 
 /* Writing a name to the parameter `gone` makes the resource lose it. */
 static int gone_set(const char *val, const struct kernel_param *kp)
@@ -237,14 +250,24 @@ static int __init delegns_test_init(void)
 
 	if (!proc_create_single("delegns_test", 0444, NULL, test_show))
 		return -ENOMEM;
+	err = -ENOMEM;
+	if (!proc_create("delegns_test_query", 0600, NULL, &query_ops))
+		goto err_proc;
 	err = delegns_register_consumer(&test_consumer);
 	if (err)
-		remove_proc_entry("delegns_test", NULL);
+		goto err_query;
+	return 0;
+
+err_query:
+	remove_proc_entry("delegns_test_query", NULL);
+err_proc:
+	remove_proc_entry("delegns_test", NULL);
 	return err;
 }
 
 static void __exit delegns_test_exit(void)
 {
+	remove_proc_entry("delegns_test_query", NULL);
 	delegns_unregister_consumer(&test_consumer);
 	remove_proc_entry("delegns_test", NULL);
 	WARN_ON(!list_empty(&all_handed));

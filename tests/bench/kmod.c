@@ -4,6 +4,7 @@
  * its query in the kernel, and the memory of its objects.  See kmod.
  */
 #define _GNU_SOURCE
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -59,6 +60,15 @@ static int create(const char *name)
 	return ioctl(dev, DELEGNS_CREATE, &a);
 }
 
+static int destroy(int fd)
+{
+	struct delegns_destroy d = {};
+	int r = ioctl(fd, DELEGNS_DESTROY, &d);
+
+	close(fd);
+	return r;
+}
+
 static int resource(int fd, unsigned long cmd, const char *consumer, const char *name)
 {
 	struct delegns_resource a = { .name = (uintptr_t)name, .name_len = strlen(name) };
@@ -89,92 +99,142 @@ static int zone(pid_t *pid)
 	return fd;
 }
 
+/*
+ * What zfs-zone(8) calls, without the start of a program: OpenZFS's own library,
+ * of whatever version it is here.
+ */
+static void *zfs_handle;
+static int (*zfs_userns)(void *dataset, const char *userns, int attach);
+
+static void zfs_open_library(void)
+{
+	void *lib = NULL, *hdl, *(*init)(void), *(*open)(void *, const char *, int);
+	char name[32];
+
+	for (int v = 9; v > 3 && !lib; v--) {
+		snprintf(name, sizeof(name), "libzfs.so.%d", v);
+		lib = dlopen(name, RTLD_NOW);
+	}
+	need(lib != NULL, "libzfs");
+	*(void **)&init = dlsym(lib, "libzfs_init");
+	*(void **)&open = dlsym(lib, "zfs_open");
+	*(void **)&zfs_userns = dlsym(lib, "zfs_userns");
+	need(init && open && zfs_userns && (hdl = init()), "libzfs_init");
+	zfs_handle = open(hdl, "tank/bench", 1);
+	need(zfs_handle != NULL, "zfs_open");
+}
+
+enum { CALLS = 2000 };
+
+/* Runs a step CALLS times, which returns what is to be 0. */
+#define MEASURE(what, step) \
+	do { \
+		static int64_t t_[CALLS]; \
+		for (int i_ = 0; i_ < CALLS; i_++) { \
+			t_[i_] = now(); \
+			need(!(step), what); \
+			t_[i_] = now() - t_[i_]; \
+		} \
+		report(what, t_, CALLS); \
+	} while (0)
+
+static int grant_and_revoke(int ns, const char *consumer, const char *name)
+{
+	return resource(ns, DELEGNS_GRANT, consumer, name) ?:
+		resource(ns, DELEGNS_REVOKE, consumer, name);
+}
+
+static int create_and_destroy(void)
+{
+	int fd = create("other");
+
+	return fd < 0 ? fd : destroy(fd);
+}
+
 static void calls(void)
 {
-	enum { N = 2000 };
-	static int64_t t[N];
 	struct delegns_userns u;
-	struct delegns_destroy d = {};
+	char path[64];
 	pid_t pid;
 	int ns = create("bench");
 
 	need(ns >= 0, "create");
-	for (int i = 0; i < N; i++) {
-		t[i] = now();
-		need(!resource(ns, DELEGNS_GRANT, "test", "x") && !resource(ns, DELEGNS_REVOKE, "test", "x"), "grant");
-		t[i] = now() - t[i];
-	}
-	report("grant and revoke, nothing attached", t, N);
+	MEASURE("grant, revoke: nothing attached", grant_and_revoke(ns, "test", "x"));
 	u = (struct delegns_userns){ .fd = zone(&pid) };
 	need(!ioctl(ns, DELEGNS_ATTACH, &u), "attach");
-	for (int i = 0; i < N; i++) {
-		t[i] = now();
-		need(!resource(ns, DELEGNS_GRANT, "test", "x") && !resource(ns, DELEGNS_REVOKE, "test", "x"), "grant");
-		t[i] = now() - t[i];
-	}
-	report("grant and revoke, in memory", t, N);
-	for (int i = 0; i < N; i++) {
-		t[i] = now();
-		need(!resource(ns, DELEGNS_GRANT, "zfs", "tank/bench") &&
-		     !resource(ns, DELEGNS_REVOKE, "zfs", "tank/bench"), "grant zfs");
-		t[i] = now() - t[i];
-	}
-	report("grant and revoke, ZFS", t, N);
-	for (int i = 0; i < N; i++) {
-		t[i] = now();
-		need(!ioctl(ns, DELEGNS_DETACH, &u) && !ioctl(ns, DELEGNS_ATTACH, &u), "attach");
-		t[i] = now() - t[i];
-	}
-	report("detach and attach", t, N);
-	for (int i = 0; i < N; i++) {
-		int fd;
-
-		t[i] = now();
-		fd = create("other");
-		need(fd >= 0 && !ioctl(fd, DELEGNS_DESTROY, &d), "create");
-		t[i] = now() - t[i];
-		close(fd);
-	}
-	report("create and destroy", t, N);
+	MEASURE("grant, revoke: in memory", grant_and_revoke(ns, "test", "x"));
+	MEASURE("grant, revoke: ZFS", grant_and_revoke(ns, "zfs", "tank/bench"));
+	zfs_open_library();
+	snprintf(path, sizeof(path), "/proc/%d/ns/user", pid);
+	MEASURE("zone, unzone: OpenZFS alone",
+		zfs_userns(zfs_handle, path, 1) ?: zfs_userns(zfs_handle, path, 0));
+	MEASURE("detach, attach", ioctl(ns, DELEGNS_DETACH, &u) ?: ioctl(ns, DELEGNS_ATTACH, &u));
+	MEASURE("create, destroy, close", create_and_destroy());
 	kill(pid, SIGKILL);
 	close(u.fd);
-	close(ns);
+	destroy(ns);
 }
 
-#define PARAM "/sys/module/delegns_test/parameters/"
+#define QUERY "/proc/delegns_test_query"
+#define ASKED "a.b.g5.x"
 
-static void query_here(int fd, const char *what)
+/* The query as another part of the kernel makes it. */
+static void query_inside(int fd, const char *what)
 {
-	char out[64] = "", name[] = "a.b.g5.x";
-	int r = open(PARAM "query", O_RDONLY);
+	char out[64] = "", held[16];
+	double ps;
 
-	need(pwrite(fd, name, strlen(name), 0) > 0, "query");
-	need(read(r, out, sizeof(out) - 1) > 0, "result");
-	out[strcspn(out, "\n")] = '\0';
-	printf("%-44s %s a query\n", what, out);
+	need(write(fd, ASKED, strlen(ASKED)) > 0, "query");
+	need(pread(fd, out, sizeof(out) - 1, 0) > 0 && sscanf(out, "%15s %lf", held, &ps) == 2, "result");
+	printf("%-44s %10.1f ns (%s)\n", what, ps / 1000, held);
 	fflush(stdout);
-	close(r);
 }
 
-/* Runs the query in the zone: the parameter is opened before it is entered. */
+/* The query as a program makes it. */
+static void query_outside(const char *what)
+{
+	enum { N = 100000 };
+	int64_t t = now();
+
+	for (int i = 0; i < N; i++)
+		need(resource(dev, DELEGNS_QUERY, "test", ASKED) >= 0, "query");
+	printf("%-44s %10.1f ns by ioctl\n", what, (double)(now() - t) / N);
+	fflush(stdout);
+}
+
+static void on_cpu(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	need(!sched_setaffinity(0, sizeof(set), &set), "sched_setaffinity");
+}
+
+/* Runs the query in the zone, as many tasks at once on as many processors. */
 static void query_in(int userns, const char *what, int tasks)
 {
+	int go[2];
+	char c;
+
+	need(!pipe(go), "pipe");
 	for (int i = 0; i < tasks; i++) {
-		int fd = open(PARAM "query", O_WRONLY);
+		int fd = open(QUERY, O_RDWR | O_CLOEXEC);
 
-		need(fd >= 0, "query");
+		need(fd >= 0, QUERY);
 		if (!fork()) {
-			cpu_set_t set;
-
-			CPU_ZERO(&set);
-			CPU_SET(i, &set);
-			sched_setaffinity(0, sizeof(set), &set);
+			on_cpu(i);
 			need(!setns(userns, CLONE_NEWUSER), "setns");
-			query_here(fd, what);
+			close(go[1]);
+			need(!read(go[0], &c, 1), "go");
+			query_inside(fd, what);
+			query_outside(what);
 			_exit(0);
 		}
 		close(fd);
 	}
+	close(go[0]);
+	close(go[1]);
 	while (wait(NULL) > 0)
 		;
 }
@@ -185,29 +245,30 @@ static void queries(void)
 	struct delegns_userns u;
 	pid_t pid, q;
 	char what[64], name[32];
-	int n = 0, ns = create("bench"), fd = open(PARAM "query", O_WRONLY);
+	int n = 0, ns = create("bench"), fd = open(QUERY, O_RDWR | O_CLOEXEC);
 
 	need(ns >= 0 && fd >= 0, "create");
-	query_here(fd, "query on the host");
+	query_inside(fd, "query on the host");
 	u = (struct delegns_userns){ .fd = zone(&pid) };
 	need(!ioctl(ns, DELEGNS_ATTACH, &u), "attach");
 	/* This one covers the others, so only this one is handed over. */
 	need(!resource(ns, DELEGNS_GRANT, "test", "x"), "grant");
 	for (int s = 0; s < 3; s++) {
 		int64_t t = now();
+		int first = n;
 
 		for (; n < sizes[s]; n++) {
 			snprintf(name, sizeof(name), "g%d.x", n);
 			need(!resource(ns, DELEGNS_GRANT, "test", name), "grant");
 		}
-		printf("%-44s %.1f us\n", "a grant among these", (now() - t) / 1e3 / sizes[s]);
+		printf("%-44s %10.1f us each\n", "grants up to there", (now() - t) / 1e3 / (n - first));
 		fflush(stdout);
 		/* In a child, which can wait for all its children. */
 		q = fork();
 		if (!q) {
-			snprintf(what, sizeof(what), "query in a zone, %d grants, one task", sizes[s]);
+			snprintf(what, sizeof(what), "query, %d grants, one task", sizes[s]);
 			query_in(u.fd, what, 1);
-			snprintf(what, sizeof(what), "query in a zone, %d grants, two tasks", sizes[s]);
+			snprintf(what, sizeof(what), "query, %d grants, two tasks", sizes[s]);
 			query_in(u.fd, what, 2);
 			_exit(0);
 		}
@@ -215,7 +276,7 @@ static void queries(void)
 	}
 	kill(pid, SIGKILL);
 	close(u.fd);
-	close(ns);
+	destroy(ns);
 }
 
 static void raise_files(void)
@@ -261,16 +322,35 @@ static long charged(void)
 
 	need(f != NULL, "memory.stat");
 	while (fscanf(f, "%63s %ld", key, &v) == 2)
-		if (!strcmp(key, "slab_unreclaimable"))
-			kernel = v;
+		/* Entries of the cache of names belong to descriptors. */
+		if (!strcmp(key, "slab_unreclaimable") || !strcmp(key, "slab_reclaimable"))
+			kernel += v;
 	fclose(f);
 	return kernel;
 }
 
+/* The bytes charged since the last call, for each of @n things. */
+static void charged_each(const char *what, int n)
+{
+	static long before;
+	long kernel;
+
+	sleep(4);	/* the statistics are gathered every two seconds */
+	kernel = charged();
+	if (n)
+		printf("%-44s %10ld bytes\n", what, (kernel - before) / n);
+	fflush(stdout);
+	before = kernel;
+}
+
 static void memory(void)
 {
+	enum { N = 10000 };
+	struct delegns_open o = { .by = DELEGNS_BY_ID, .flags = DELEGNS_OPEN_WATCH };
+	struct delegns_create a = { .name = (uintptr_t)"grants", .name_len = 6 };
+	struct delegns_userns u;
 	char name[32];
-	long before, after;
+	pid_t pid;
 	FILE *f;
 	int ns;
 
@@ -280,19 +360,48 @@ static void memory(void)
 	f = fopen("/sys/fs/cgroup/kmod-bench/cgroup.procs", "w");
 	need(f && fprintf(f, "%d", getpid()) > 0 && !fclose(f), "cgroup.procs");
 	raise_files();
-	ns = create("grants");
-	sleep(3);
-	before = charged();
-	for (int i = 0; i < 10000; i++) {
-		snprintf(name, sizeof(name), "g%d.some.name", i);
+	ns = ioctl(dev, DELEGNS_CREATE, &a);
+	need(ns >= 0, "create");
+	o.id = a.id;
+	charged_each(NULL, 0);
+	for (int i = 0; i < N; i++) {
+		snprintf(name, sizeof(name), "g%05d.some.name", i);
 		need(!resource(ns, DELEGNS_GRANT, "test", name), "grant");
 	}
-	sleep(3);	/* the statistics are gathered every two seconds */
-	after = charged();
-	printf("%-44s %ld bytes charged\n", "a grant", (after - before) / 10000);
-	make(10000);
-	sleep(3);
-	printf("%-44s %ld bytes charged\n", "a namespace and its descriptor", (charged() - after) / 10000);
+	charged_each("memory of a grant (name of 16 bytes)", N);
+	u = (struct delegns_userns){ .fd = zone(&pid) };
+	need(!ioctl(ns, DELEGNS_ATTACH, &u), "attach");
+	charged_each("memory of handing it to a user namespace", N);
+	for (int i = 0; i < N / 2; i++)
+		need(ioctl(dev, DELEGNS_OPEN, &o) >= 0, "open");
+	charged_each("memory of a descriptor", N / 2);
+	make(N);
+	charged_each("memory of a namespace with its descriptor", N);
+	kill(pid, SIGKILL);
+	destroy(ns);
+}
+
+/* This many namespaces, each with a user namespace and a dataset. */
+static void make_zones(int n)
+{
+	char name[16];
+
+	raise_files();
+	for (int i = 0; i < n; i++) {
+		struct delegns_userns u;
+		pid_t pid;
+		int fd;
+
+		snprintf(name, sizeof(name), "n%d", i);
+		fd = create(name);
+		need(fd >= 0, "create");
+		u = (struct delegns_userns){ .fd = zone(&pid) };
+		need(!ioctl(fd, DELEGNS_ATTACH, &u) && !resource(fd, DELEGNS_GRANT, "zfs", "tank/bench"), "grant");
+		/* The descriptor of it keeps it; nobody holds it, so it is watched. */
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+		close(fd);
+	}
 }
 
 static void forks(void)
@@ -358,7 +467,7 @@ int main(int argc, char **argv)
 		memory();
 	} else if (!strcmp(what, "hold") && argc > 3) {
 		/* Held here, measured in a child. */
-		make(atoi(argv[2]));
+		make_zones(atoi(argv[2]));
 		pid_t pid = fork();
 
 		if (!pid) {
