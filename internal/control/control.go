@@ -48,15 +48,14 @@ func Path(name zone.Name, suffix string) string {
 
 // Suffixes of the files of a zone below Dir.
 const (
-	DoorSuffix     = "zoneadmd_door" // the supervisor's socket, 0600
-	RecordSuffix   = "state"         // the record of an active zone
-	SnapshotSuffix = "snapshot.xml"  // configuration the zone was readied with
+	DoorSuffix   = "zoneadmd_door" // the supervisor's socket, 0600
+	recordSuffix = "state"         // the record of an active zone
 )
 
 const dirMode = 0o711
 
-// Prepare makes Dir when it is missing and refuses one that is not root's.
-func Prepare() error {
+// prepare makes Dir when it is missing and refuses one that is not root's.
+func prepare() error {
 	if err := os.Mkdir(Dir, dirMode); err != nil && !errors.Is(err, os.ErrExist) {
 		return err
 	}

@@ -63,10 +63,10 @@ const (
 
 // Save writes the record where Load finds it, whole or not at all.
 func (r *Record) Save() error {
-	if err := Prepare(); err != nil {
+	if err := prepare(); err != nil {
 		return err
 	}
-	name := Path(r.Name, RecordSuffix)
+	name := Path(r.Name, recordSuffix)
 	temp := name + ".new"
 	if err := os.WriteFile(temp, r.encode(), 0o644); err != nil {
 		return fmt.Errorf("save record: %w", err)
@@ -79,7 +79,7 @@ func (r *Record) Save() error {
 
 // Forget removes the record of a zone. One that is not there is no error.
 func Forget(name zone.Name) error {
-	err := os.Remove(Path(name, RecordSuffix))
+	err := os.Remove(Path(name, recordSuffix))
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
@@ -140,7 +140,7 @@ const maxRecord = 64 << 10
 // Load reads the record of a zone as it was written; the zone may be gone
 // since. ErrNotActive when there is none, or one of an earlier boot.
 func Load(name zone.Name) (*Record, error) {
-	data, err := os.ReadFile(Path(name, RecordSuffix))
+	data, err := os.ReadFile(Path(name, recordSuffix))
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, ErrNotActive
 	}
@@ -148,11 +148,11 @@ func Load(name zone.Name) (*Record, error) {
 		return nil, fmt.Errorf("read record: %w", err)
 	}
 	if len(data) > maxRecord {
-		return nil, &DamagedError{Path(name, RecordSuffix), errors.New("it is too long")}
+		return nil, &DamagedError{Path(name, recordSuffix), errors.New("it is too long")}
 	}
 	r, err := decodeRecord(data)
 	if err != nil {
-		return nil, &DamagedError{Path(name, RecordSuffix), err}
+		return nil, &DamagedError{Path(name, recordSuffix), err}
 	}
 	if r.Name != name || r.Boot != bootID() {
 		return nil, ErrNotActive
@@ -281,7 +281,7 @@ func Active() ([]zone.Name, error) {
 	}
 	var names []zone.Name
 	for _, e := range entries {
-		if base, ok := strings.CutSuffix(e.Name(), "."+RecordSuffix); ok {
+		if base, ok := strings.CutSuffix(e.Name(), "."+recordSuffix); ok {
 			if name, err := zone.ParseName(base); err == nil {
 				names = append(names, name)
 			}

@@ -16,7 +16,7 @@ import (
 // Listen makes the socket on which the zone's supervisor is found. The caller
 // holds the zone's lock, so that a socket which is there is a dead one's.
 func Listen(name zone.Name) (fd int, err error) {
-	if err := Prepare(); err != nil {
+	if err := prepare(); err != nil {
 		return -1, err
 	}
 	fd, err = unix.Socket(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)

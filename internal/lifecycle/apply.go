@@ -20,7 +20,7 @@ func (m *Manager) Apply() error {
 		return nil
 	}
 	if err != nil {
-		return subject(string(zone.Global), Reason(err))
+		return subject(string(zone.Global), reason(err))
 	}
 	var failed error
 	for _, t := range []*schema.Resource{schema.RctlResource, schema.CappedMemoryResource, schema.DedicatedCPUResource} {

@@ -44,7 +44,7 @@ func (m *Manager) Attach(ctx context.Context, name zone.Name, verb zone.Verb, fo
 		{"manifest", func(context.Context) error { return putManifestAway(z.path(), force) }},
 		{"installed", func(context.Context) error {
 			if _, err := m.Store.SetState(name, zone.Installed); err != nil {
-				return subject("could not reset state", Reason(err))
+				return subject("could not reset state", reason(err))
 			}
 			return nil
 		}},
@@ -56,7 +56,7 @@ func (m *Manager) Attach(ctx context.Context, name zone.Name, verb zone.Verb, fo
 			// the whole of the failure.
 			if _, err := m.hook(ctx, z, brand.PostAttach, m.Words...); err != nil {
 				if _, err := m.Store.SetState(name, zone.Configured); err != nil {
-					return subject("could not reset state", Reason(err))
+					return subject("could not reset state", reason(err))
 				}
 			}
 			return nil

@@ -36,14 +36,14 @@ func (m *Manager) attachIDs(ctx context.Context, z *subjectZone) error {
 	if s.To == 0 {
 		cfg, gen, err := m.Store.Load(z.name)
 		if err != nil {
-			return subject(string(z.name), Reason(err))
+			return subject(string(z.name), reason(err))
 		}
 		if err := m.writeShift(z.name, s); err != nil {
 			return err
 		}
 		cfg.Zone.Clear(schema.IDBase.Property)
 		if _, err := m.Store.Save(cfg, gen); err != nil {
-			return named("could not choose a range of ids", Reason(err))
+			return named("could not choose a range of ids", reason(err))
 		}
 	}
 	if err := m.giveIDs(ctx, z); err != nil {

@@ -68,7 +68,7 @@ func (m *Manager) cloneSource(name, source zone.Name, denied bool) (*subjectZone
 		state, err = m.State(source)
 	}
 	if err != nil {
-		return nil, subject(string(source)+": could not get state", Reason(err))
+		return nil, subject(string(source)+": could not get state", reason(err))
 	}
 	if state.Active() {
 		return nil, aboutf("%v operation is invalid for %v zones.", zone.Clone, state)
@@ -82,7 +82,7 @@ func (m *Manager) cloneSource(name, source zone.Name, denied bool) (*subjectZone
 	}
 	cfg, _, err := m.Store.Load(name)
 	if err != nil {
-		return nil, subject(string(name), Reason(err))
+		return nil, subject(string(name), reason(err))
 	}
 	if cfg.Text(schema.Brand.Property) != from.cfg.Text(schema.Brand.Property) {
 		return nil, &Failure{Form: Plain, Text: fmt.Sprintf("Zones '%s' and '%s' have different brand types.", source, name)}

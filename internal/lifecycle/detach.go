@@ -47,13 +47,13 @@ func (m *Manager) Detach(ctx context.Context, name zone.Name) error {
 				return nil
 			}
 			if err := store.WriteFile(filepath.Join(z.path(), detachedName), z.cfg); err != nil {
-				return subject("saving the detach manifest failed", Reason(err))
+				return subject("saving the detach manifest failed", reason(err))
 			}
 			return nil
 		}},
 		{"configured", func(context.Context) error {
 			if _, err := m.Store.SetState(name, zone.Configured); err != nil {
-				return subject("could not reset state", Reason(err))
+				return subject("could not reset state", reason(err))
 			}
 			return nil
 		}},
@@ -76,7 +76,7 @@ func (m *Manager) refuseDetachMounts(path string) error {
 func (m *Manager) WriteManifest(name zone.Name, out io.Writer) error {
 	cfg, _, err := m.Store.Load(name)
 	if err != nil {
-		return subject(string(name), Reason(err))
+		return subject(string(name), reason(err))
 	}
 	dir, err := os.MkdirTemp("", "zoneadm")
 	if err != nil {
@@ -85,7 +85,7 @@ func (m *Manager) WriteManifest(name zone.Name, out io.Writer) error {
 	defer os.RemoveAll(dir)
 	path := filepath.Join(dir, detachedName)
 	if err := store.WriteFile(path, cfg); err != nil {
-		return subject("saving the detach manifest failed", Reason(err))
+		return subject("saving the detach manifest failed", reason(err))
 	}
 	data, err := os.ReadFile(path)
 	if err == nil {

@@ -46,7 +46,7 @@ func (m *Manager) giveIDs(ctx context.Context, z *subjectZone) error {
 	defer lock.Unlock()
 	cfg, gen, err := m.Store.Load(z.name)
 	if err != nil {
-		return named("could not choose a range of ids", Reason(err))
+		return named("could not choose a range of ids", reason(err))
 	}
 	taken, err := m.takenIDs(z.name)
 	if err != nil {
@@ -68,7 +68,7 @@ func (m *Manager) giveIDs(ctx context.Context, z *subjectZone) error {
 	}
 	cfg.Zone.SetText(schema.IDBase.Property, strconv.FormatUint(free.base, 10))
 	if _, err := m.Store.Save(cfg, gen); err != nil {
-		return named("could not choose a range of ids", Reason(err))
+		return named("could not choose a range of ids", reason(err))
 	}
 	z.cfg = cfg
 	return nil

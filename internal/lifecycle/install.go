@@ -60,15 +60,15 @@ func (m *Manager) Install(ctx context.Context, name zone.Name, src Source) error
 func (m *Manager) load(name zone.Name) (*subjectZone, error) {
 	entry, err := m.Store.Lookup(name)
 	if err != nil {
-		return nil, named("could not get zone path", Reason(err))
+		return nil, named("could not get zone path", reason(err))
 	}
 	cfg, _, err := m.Store.Load(name)
 	if err != nil {
-		return nil, subject(string(name), Reason(err))
+		return nil, subject(string(name), reason(err))
 	}
 	state, err := m.State(name)
 	if err != nil {
-		return nil, named("could not get state", Reason(err))
+		return nil, named("could not get state", reason(err))
 	}
 	return &subjectZone{name: name, cfg: cfg, entry: entry, state: state}, nil
 }

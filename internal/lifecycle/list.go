@@ -46,7 +46,7 @@ func (m *Manager) List(f Filter) ([]Row, error) {
 	}
 	known, err := m.known(f)
 	if err != nil {
-		return nil, subject("failed to get zone list", Reason(err))
+		return nil, subject("failed to get zone list", reason(err))
 	}
 	active, err := m.active(known)
 	if err != nil {
@@ -115,7 +115,7 @@ func (m *Manager) Row(name zone.Name) (Row, error) {
 	case name == zone.Global:
 		known, err := m.known(Filter{})
 		if err != nil {
-			return Row{}, named("could not get state", Reason(err))
+			return Row{}, named("could not get state", reason(err))
 		}
 		return globalRow(known), nil
 	}
@@ -126,7 +126,7 @@ func (m *Manager) Row(name zone.Name) (Row, error) {
 		}
 	}
 	if err != nil {
-		return Row{}, named("could not get state", Reason(err))
+		return Row{}, named("could not get state", reason(err))
 	}
 	row, err := summaryRow(&s)
 	if err != nil {
@@ -178,7 +178,7 @@ func (a activeZone) row(s *store.Summary) Row {
 
 func summaryRow(s *store.Summary) (Row, error) {
 	if s.Err != nil {
-		return Row{}, Reason(s.Err)
+		return Row{}, reason(s.Err)
 	}
 	return Row{
 		Name: s.Name, State: s.State, Path: s.Path, UUID: s.UUID, Debug: s.DebugID,

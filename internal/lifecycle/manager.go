@@ -106,5 +106,5 @@ func (m *Manager) State(name zone.Name) (zone.State, error) {
 	return entry.State, err
 }
 
-// Reason is the library's wording of an error, without the name it concerns.
-func Reason(err error) error { return errors.New(strings.TrimSpace(store.Reason(err))) }
+// reason is the library's wording of an error, without the name it concerns.
+func reason(err error) error { return errors.New(strings.TrimSpace(store.Reason(err))) }

@@ -32,15 +32,21 @@ func (m *Manager) Mark(ctx context.Context, name zone.Name, state zone.State) er
 			return err
 		}
 	}
+	return m.markState(name, state)
+}
+
+// markState is setState with the exit status that programs know of mark and
+// uninstall.
+func (m *Manager) markState(name zone.Name, state zone.State) error {
 	if _, err := m.Store.SetState(name, state); err != nil {
-		return &Failure{Form: Named, Text: "could not set state", Err: Reason(err), Status: stateStatus(err)}
+		return &Failure{Form: Named, Text: "could not set state", Err: reason(err), Status: stateStatus(err)}
 	}
 	return nil
 }
 
 func (m *Manager) setState(name zone.Name, state zone.State) error {
 	if _, err := m.Store.SetState(name, state); err != nil {
-		return named("could not set state", Reason(err))
+		return named("could not set state", reason(err))
 	}
 	return nil
 }

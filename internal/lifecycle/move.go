@@ -101,7 +101,7 @@ func (mv *moving) steps() []step {
 		{"transfer", mv.transfer},
 		{"path", func(context.Context) error {
 			if err := mv.m.Store.SetPath(mv.z.name, mv.To); err != nil {
-				return subject("could not set new zonepath", Reason(err))
+				return subject("could not set new zonepath", reason(err))
 			}
 			return nil
 		}},

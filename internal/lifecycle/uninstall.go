@@ -34,12 +34,7 @@ func (m *Manager) Uninstall(ctx context.Context, name zone.Name) error {
 			_, err := m.hook(ctx, z, brand.PreUninstall, m.Words...)
 			return err
 		}},
-		{"incomplete", func(context.Context) error {
-			if _, err := m.Store.SetState(name, zone.Incomplete); err != nil {
-				return &Failure{Form: Named, Text: "could not set state", Err: Reason(err), Status: stateStatus(err)}
-			}
-			return nil
-		}},
+		{"incomplete", func(context.Context) error { return m.markState(name, zone.Incomplete) }},
 		{"remove", func(ctx context.Context) error {
 			if ran, err := m.hook(ctx, z, brand.Uninstall, m.Words...); ran || err != nil {
 				return err
@@ -52,7 +47,7 @@ func (m *Manager) Uninstall(ctx context.Context, name zone.Name) error {
 		{"snapshots", func(ctx context.Context) error { return dropUnused(ctx, name) }},
 		{"configured", func(context.Context) error {
 			if _, err := m.Store.SetState(name, zone.Configured); err != nil {
-				return &Failure{Form: Named, Text: "could not reset state", Err: Reason(err), Status: stateStatus(err)}
+				return &Failure{Form: Named, Text: "could not reset state", Err: reason(err), Status: stateStatus(err)}
 			}
 			return nil
 		}},

@@ -65,7 +65,7 @@ func (m *Manager) mend(ctx context.Context, name zone.Name) error {
 	// Whoever held the lock may have been the one that moves.
 	entry, err := m.Store.Lookup(name)
 	if err != nil {
-		return named("could not get zone path", Reason(err))
+		return named("could not get zone path", reason(err))
 	}
 	if err := m.recoverMove(ctx, name, entry.Path); err != nil {
 		return aboutf("a move was cut off, and could not be taken back: %v", err)

@@ -162,7 +162,7 @@ var errPath = errors.New("Resolved path mismatch")
 func (c *zonepathCheck) overlaps() {
 	entries, err := c.m.Store.Index()
 	if err != nil {
-		c.m.Talk.Named("could not get zone path", Reason(err))
+		c.m.Talk.Named("could not get zone path", reason(err))
 		c.failed = true
 		return
 	}

@@ -8,7 +8,7 @@ import "strings"
 var (
 	CappedMemoryPhysical = optional("physical", size(1<<20), "The most memory that the zone may use.",
 		attr("physcap"), canClear, quiet, bare, needsSize(positiveSize, "physical value is too small.  It must be at least 1M."))
-	CappedMemorySwap = optional("swap", size(MinSwap), "The most swap that the zone may use.",
+	CappedMemorySwap = optional("swap", size(minSwap), "The most swap that the zone may use.",
 		aliasOf("zone.max-swap", "deny"), canClear, quiet, bare,
 		needsSize(positiveSize, "swap value is too small.  It must be at least 50M."))
 	CappedMemoryLocked = optional("locked", size(0), "The most memory that the zone may lock.",
@@ -20,10 +20,10 @@ var (
 // cap in the place of illumos.
 var PhysicalRctl = Alias{"zone.max-physical-memory", "deny"}
 
-// MinSwap is the least swap a zone can be limited to, and MinGlobalSwap the
+// minSwap is the least swap a zone can be limited to, and MinGlobalSwap the
 // global zone, in bytes.
 const (
-	MinSwap       = 50 << 20
+	minSwap       = 50 << 20
 	MinGlobalSwap = 100 << 20
 )
 
@@ -49,12 +49,12 @@ var SecurityFlagsResource = resource(Resource{
 
 // SecFlags is a set of security flags.
 type SecFlags struct {
-	Set   uint // bits of SecFlagNames
+	Set   uint // bits of secFlagNames
 	Delta bool // the list began from the current set, which is not allowed
 }
 
-// SecFlagNames are the flags; the place of a name is its bit.
-var SecFlagNames = []string{"aslr", "forbidnullmap", "noexecstack"}
+// secFlagNames are the flags; the place of a name is its bit.
+var secFlagNames = []string{"aslr", "forbidnullmap", "noexecstack"}
 
 const allSecFlags = 1<<3 - 1
 
@@ -65,9 +65,9 @@ var AllSecFlags = SecFlags{Set: allSecFlags}
 func (s SecFlags) Within(t SecFlags) bool { return s.Set&^t.Set == 0 }
 
 var secFlags = Kind[SecFlags]{
-	Meta: "FLAGS", Allowed: "names among " + strings.Join(SecFlagNames, ", ") +
+	Meta: "FLAGS", Allowed: "names among " + strings.Join(secFlagNames, ", ") +
 		", all and none, with commas between; -NAME and !NAME take away",
-	Max: 1023, Values: append([]string{"all", "none"}, SecFlagNames...),
+	Max: 1023, Values: append([]string{"all", "none"}, secFlagNames...),
 	parse:  parseSecFlags,
 	sample: pick("aslr", "none", "all", "aslr,noexecstack", "all,-aslr"),
 }
@@ -89,7 +89,7 @@ func parseSecFlags(s string) (SecFlags, error) {
 			f.Delta = true
 		default:
 			at := -1
-			for i, n := range SecFlagNames {
+			for i, n := range secFlagNames {
 				if n == bare {
 					at = i
 				}

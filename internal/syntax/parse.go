@@ -14,8 +14,8 @@ var Verbs = []string{
 	"remove", "revert", "select", "set", "verify",
 }
 
-// MaxQualifiers is how many qualifiers a command takes.
-const MaxQualifiers = 3
+// maxQualifiers is how many qualifiers a command takes.
+const maxQualifiers = 3
 
 // Form is what a value looks like.
 type Form int
@@ -244,7 +244,7 @@ func (p *Parser) selects(c *Command) error {
 func (p *Parser) qualified(c *Command) error {
 	c.Resource = p.tok.text
 	p.advance()
-	for len(c.Quals) < MaxQualifiers && p.tok.kind == property {
+	for len(c.Quals) < maxQualifiers && p.tok.kind == property {
 		q := Qualifier{Property: p.tok.text}
 		if p.advance(); !p.tok.is("=") {
 			return p.unexpected()

@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// Send writes the stream of a snapshot to w.
-func Send(ctx context.Context, snapshot string, w io.Writer) error {
+// send writes the stream of a snapshot to w.
+func send(ctx context.Context, snapshot string, w io.Writer) error {
 	cmd, err := command(ctx, "send", snapshot)
 	if err != nil {
 		return err
@@ -50,7 +50,7 @@ func Copy(ctx context.Context, snapshot, name string, progress func(n int64), pr
 	defer cancel()
 	sent := make(chan error, 1)
 	go func() {
-		err := Send(ctx, snapshot, &counter{w: w, tell: progress})
+		err := send(ctx, snapshot, &counter{w: w, tell: progress})
 		_ = w.CloseWithError(err)
 		sent <- err
 	}()
