@@ -17,8 +17,11 @@ func mount(ctx context.Context, e *env, _ *verb, args []string) error {
 	if len(args) > 0 {
 		return &usageError{status: cli.ExitUsage, silent: true}
 	}
-	_, err := e.sanity(id)
-	if err != nil {
+	// A supervisor manages a zone of the running system alone.
+	if err := e.here("mount"); err != nil {
+		return err
+	}
+	if _, err := e.sanity(id); err != nil {
 		return err
 	}
 	return e.zones.Start(ctx, e.zone, id, "")

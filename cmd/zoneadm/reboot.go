@@ -20,8 +20,7 @@ func reboot(ctx context.Context, e *env, v *verb, args []string) error {
 	if err != nil {
 		return err
 	}
-	_, err = e.sanity(zone.Reboot)
-	if err != nil {
+	if _, err = e.sanity(zone.Reboot); err != nil {
 		return err
 	}
 	return e.zones.Start(ctx, e.zone, zone.Reboot, line)

@@ -13,8 +13,10 @@ func unmount(ctx context.Context, e *env, _ *verb, args []string) error {
 	if len(args) > 0 {
 		return &usageError{status: cli.ExitUsage, silent: true}
 	}
-	_, err := e.sanity(zone.Unmount)
-	if err != nil {
+	if err := e.here("unmount"); err != nil {
+		return err
+	}
+	if _, err := e.sanity(zone.Unmount); err != nil {
 		return err
 	}
 	return e.zones.Start(ctx, e.zone, zone.Unmount, "")
