@@ -18,8 +18,12 @@ import (
 	"zones/internal/zfs"
 )
 
-// consumer is whose resources datasets are, to the kernel module.
+// consumer is whose resources datasets are, to the kernel module, and their
+// type as file systems.
 const consumer = "zfs"
+
+// zfsutil lets a file system be mounted that has a mount point of its own.
+const zfsutil = "zfsutil"
 
 // The properties of a dataset that decide over its delegation.
 const (
@@ -54,9 +58,29 @@ func (m *Machine) prefetch(ctx context.Context) {
 		if len(z.Datasets) == 0 {
 			return
 		}
-		p.props, p.err = zfs.GetAll(ctx, z.Datasets, zfs.PropType, propZoned)
+		owners := map[string]int{}
+		var held []*os.File
 		for _, name := range z.Datasets {
-			if zoned(p.props[name]) {
+			// The module answers sooner about what is mounted, and to look at it
+			// is cheaper than mounting it for writing.
+			tree, uid, err := mount.Look(consumer, name, zfsutil)
+			switch {
+			case err == nil:
+				held, owners[name] = append(held, tree), uid
+			case errors.Is(err, unix.EBUSY):
+				owners[name] = -1
+			}
+		}
+		p.props, p.err = zfs.GetAll(ctx, z.Datasets, zfs.PropType, propZoned)
+		for _, tree := range held {
+			tree.Close()
+		}
+		for name, uid := range owners {
+			switch {
+			case !zoned(p.props[name]): // and may be mounted by the host
+			case uid != 0:
+				p.owned[name] = nil
+			default:
 				p.owned[name] = own(name, int(z.IDBase))
 			}
 		}
@@ -79,7 +103,7 @@ func zoned(props map[string]zfs.Property) bool {
 // otherwise, to the zone's root. One that another zone has mounted is busy, and
 // has been that zone's for long.
 func own(name string, base int) error {
-	if err := mount.Own("zfs", name, base, "zfsutil"); err != nil && !errors.Is(err, unix.EBUSY) {
+	if err := mount.Own(consumer, name, base, zfsutil); err != nil && !errors.Is(err, unix.EBUSY) {
 		return fmt.Errorf("cannot delegate ZFS dataset '%s': %w", name, err)
 	}
 	return nil

@@ -184,6 +184,11 @@ func Enter(path string) error {
 	if err := os.MkdirAll(path, 0o755); err != nil {
 		return fmt.Errorf("enter cgroup: %w", err)
 	}
+	if at, err := os.ReadFile("/proc/self/cgroup"); err == nil {
+		if own, ok := strings.CutPrefix(strings.TrimSpace(string(at)), "0::/"); ok && strings.HasSuffix(path, "/"+own) {
+			return nil
+		}
+	}
 	if err := write(path, "cgroup.procs", "0"); err != nil {
 		return fmt.Errorf("enter cgroup %s: %w", path, err)
 	}

@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"zones/internal/zone"
 )
 
@@ -34,6 +36,9 @@ func (e *StartError) Error() string { return "could not start zoneadmd" }
 
 // Starter says how a supervisor is started.
 type Starter struct {
+	// Group is the cgroup that it starts in, if that is there: to be born in one
+	// is cheaper than to move there.
+	Group string
 	// Program is the file of zoneadmd; empty for the one beside the program
 	// that runs, or in the place packages put it.
 	Program string
@@ -114,6 +119,10 @@ func (s Starter) spawn(ctx context.Context, name zone.Name) error {
 	cmd.Dir = "/"
 	cmd.ExtraFiles = []*os.File{w} // descriptor ReadyFD
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if group, err := os.OpenFile(s.Group, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0); err == nil {
+		defer group.Close()
+		cmd.SysProcAttr.UseCgroupFD, cmd.SysProcAttr.CgroupFD = true, int(group.Fd())
+	}
 	if err := cmd.Start(); err != nil {
 		w.Close()
 		return &StartError{[]string{err.Error()}}

@@ -7,6 +7,7 @@ import (
 	"errors"
 
 	"zones/internal/control"
+	"zones/internal/spec"
 	"zones/internal/zone"
 )
 
@@ -77,7 +78,7 @@ func (m *Manager) connect(ctx context.Context, name zone.Name) *connecting {
 	lock := func(ctx context.Context) (func(), error) { return m.takeLock(ctx, name) }
 	go func() {
 		defer close(c.done)
-		c.conn, c.recovered, c.err = control.Starter{Lock: lock}.Connect(ctx, name)
+		c.conn, c.recovered, c.err = control.Starter{Lock: lock, Group: spec.SupervisorGroup()}.Connect(ctx, name)
 	}()
 	return c
 }

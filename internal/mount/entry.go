@@ -134,40 +134,38 @@ func (e *Entry) open(set uint64, rest []string, rec bool) (*os.File, error) {
 	return tree, nil
 }
 
-// openOwned mounts a file system, detached, whose root is a folder that the
-// host's root owns; nil when it is not.
-func openOwned(kind, source string, options []string) (*os.File, error) {
+// Look mounts a file system, detached and for reading, and tells who owns its
+// root folder, as the host's id. The caller closes what it gets.
+func Look(kind, source string, options ...string) (tree *os.File, uid int, err error) {
+	return look(kind, source, append([]string{"ro"}, options...))
+}
+
+func look(kind, source string, options []string) (*os.File, int, error) {
 	const quiet = unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV | unix.MOUNT_ATTR_NOEXEC | unix.MOUNT_ATTR_NOATIME
 	tree, err := newFS(kind, source, quiet, options...)
 	if err != nil {
-		return nil, &Error{"open", source, err}
+		return nil, 0, &Error{"open", source, err}
 	}
 	var st unix.Stat_t
 	if err := unix.Fstat(int(tree.Fd()), &st); err != nil {
 		tree.Close()
-		return nil, &Error{"look at", source, err}
+		return nil, 0, &Error{"look at", source, err}
 	}
-	if st.Uid != 0 || st.Mode&unix.S_IFMT != unix.S_IFDIR {
-		tree.Close()
-		return nil, nil
-	}
-	return tree, nil
+	return tree, int(st.Uid), nil
 }
 
 // Own makes the root folder of a file system that nobody has used yet belong
 // to base, the host's id of a container's root: one that the host's root owns
 // is changed, any other stays. The file system is mounted nowhere for it.
 func Own(kind, source string, base int, options ...string) error {
-	// Most have been changed long ago, and mounting one for reading is cheaper.
-	tree, err := openOwned(kind, source, append([]string{"ro"}, options...))
-	if err != nil || tree == nil {
-		return err
-	}
-	tree.Close()
-	if tree, err = openOwned(kind, source, options); err != nil || tree == nil {
+	tree, uid, err := look(kind, source, options)
+	if err != nil {
 		return err
 	}
 	defer tree.Close()
+	if uid != 0 {
+		return nil
+	}
 	if err := unix.Fchownat(int(tree.Fd()), "", base, base, unix.AT_EMPTY_PATH); err != nil {
 		return &Error{"own", source, err}
 	}

@@ -254,6 +254,9 @@ func (b *builder) write(f File) {
 		return
 	}
 	defer unix.Close(parent)
+	if same(parent, leaf, f.Data) {
+		return
+	}
 	temp := "." + leaf + ".new"
 	_ = unix.Unlinkat(parent, temp, 0)
 	fd, err := unix.Openat(parent, temp, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o644)
@@ -265,6 +268,25 @@ func (b *builder) write(f File) {
 	if err != nil || unix.Renameat(parent, temp, parent, leaf) != nil {
 		_ = unix.Unlinkat(parent, temp, 0)
 	}
+}
+
+// same reports whether a regular file has just this content.
+func same(parent int, leaf string, data []byte) bool {
+	var st unix.Stat_t
+	if unix.Fstatat(parent, leaf, &st, unix.AT_SYMLINK_NOFOLLOW) != nil || st.Mode&unix.S_IFMT != unix.S_IFREG {
+		return false
+	}
+	fd, err := unix.Openat(parent, leaf, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(fd)
+	if unix.Fstat(fd, &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFREG || st.Size != int64(len(data)) {
+		return false
+	}
+	has := make([]byte, len(data)+1)
+	n, err := unix.Read(fd, has)
+	return err == nil && string(has[:n]) == string(data)
 }
 
 // OpenRoot opens the folder that becomes a container's root. No component of

@@ -84,6 +84,16 @@ const zonestart = "/usr/lib/zones/zonestart"
 // Slice is the cgroup below which every zone has its own.
 const Slice = "zones.slice"
 
+// SupervisorGroup is the cgroup of what watches the zones; empty when there are
+// no cgroups.
+func SupervisorGroup() string {
+	top, err := cgroup.Mount()
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(top, Slice, ".zoneadmd")
+}
+
 // CgroupOf is the directory of a zone's cgroup.
 func (f *Facts) CgroupOf(name zone.Name) string {
 	return filepath.Join(f.CgroupTop, Slice, string(name))

@@ -16,7 +16,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -123,8 +122,8 @@ func (s *server) check() error {
 // taken from it, and no session's end is its own.
 func (s *server) settle() {
 	_ = os.WriteFile("/proc/self/oom_score_adj", []byte("-900"), 0)
-	if top, err := cgroup.Mount(); err == nil {
-		_ = cgroup.Enter(filepath.Join(top, spec.Slice, ".zoneadmd"))
+	if group := spec.SupervisorGroup(); group != "" {
+		_ = cgroup.Enter(group)
 	}
 	unix.Umask(0o022)
 }
