@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"zones/internal/mount"
 	"zones/internal/zfs"
 )
 
@@ -67,20 +68,20 @@ func homeOf(ctx context.Context, path string) (h home, ok bool) {
 // mountedAbove is the file system that holds path's parent folder, as a mount;
 // its dataset is empty when that is not ZFS.
 func mountedAbove(path string) (zfs.Mounted, error) {
-	all, err := mountTable()
+	all, err := mount.Table("self")
 	if err != nil {
 		return zfs.Mounted{}, err
 	}
-	best := mountLine{}
+	best := mount.Mounted{}
 	for _, at := range all {
-		if within(filepath.Dir(path), at.path) && len(at.path) >= len(best.path) {
+		if within(filepath.Dir(path), at.Path) && len(at.Path) >= len(best.Path) {
 			best = at
 		}
 	}
-	if best.kind != "zfs" || best.root != "/" {
+	if best.Kind != "zfs" || best.Root != "/" {
 		return zfs.Mounted{}, nil
 	}
-	return zfs.Mounted{Dataset: best.source, Path: best.path}, nil
+	return zfs.Mounted{Dataset: best.Source, Path: best.Path}, nil
 }
 
 // validDataset reports whether ZFS takes a name.

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"zones/internal/config"
+	"zones/internal/mount"
 	"zones/internal/schema"
 	"zones/internal/zfs"
 )
@@ -131,48 +132,16 @@ func capital(err error) string {
 	return err.Error()
 }
 
-// A mountLine is one line of the mount table.
-type mountLine struct {
-	root   string // the part of the file system that is mounted
-	path   string
-	kind   string // type of the file system
-	source string
-}
-
-// mountTable reads the mount table of this process.
-func mountTable() ([]mountLine, error) {
-	f, err := os.Open("/proc/self/mountinfo")
-	if err != nil {
-		return nil, fmt.Errorf("read mount table: %w", err)
-	}
-	defer f.Close()
-	var all []mountLine
-	scan := bufio.NewScanner(f)
-	scan.Buffer(nil, 1<<20)
-	for scan.Scan() {
-		fields := strings.Fields(scan.Text())
-		sep := slices.Index(fields, "-")
-		if sep < 6 || sep+2 >= len(fields) {
-			continue
-		}
-		all = append(all, mountLine{
-			root: zfs.Unescape(fields[3]), path: zfs.Unescape(fields[4]),
-			kind: fields[sep+1], source: zfs.Unescape(fields[sep+2]),
-		})
-	}
-	return all, scan.Err()
-}
-
 // mountsBelow lists what is mounted below a folder, itself left out.
 func mountsBelow(dir string) ([]string, error) {
-	all, err := mountTable()
+	all, err := mount.Table("self")
 	if err != nil {
 		return nil, err
 	}
 	var below []string
 	for _, at := range all {
-		if at.path != dir && within(at.path, dir) {
-			below = append(below, at.path)
+		if at.Path != dir && within(at.Path, dir) {
+			below = append(below, at.Path)
 		}
 	}
 	return below, nil

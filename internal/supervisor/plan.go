@@ -10,6 +10,7 @@ import (
 
 	"zones/internal/brand"
 	"zones/internal/control"
+	"zones/internal/mount"
 	"zones/internal/schema"
 	"zones/internal/spec"
 	"zones/internal/zone"
@@ -78,14 +79,14 @@ func (s *server) checkOthers(z *spec.Zone) error {
 
 // checkMounts refuses a root in which something of the host is mounted.
 func checkMounts(root string) error {
-	mounts, err := hostMounts()
+	mounts, err := mount.Table("1")
 	if err != nil {
 		return err
 	}
 	var found []string
 	for _, m := range mounts {
-		if strings.HasPrefix(m.dir, root+"/") {
-			found = append(found, "  "+m.dir)
+		if strings.HasPrefix(m.Path, root+"/") {
+			found = append(found, "  "+m.Path)
 		}
 	}
 	if len(found) > 0 {
@@ -100,14 +101,14 @@ func (s *server) roots() map[string]zone.Name {
 	if err != nil {
 		return nil
 	}
-	mounts, err := hostMounts()
+	mounts, err := mount.Table("1")
 	if err != nil {
 		return nil
 	}
 	at := map[string]string{}
 	for _, m := range mounts {
-		if m.kind == "zfs" {
-			at[m.dir] = m.source
+		if m.Kind == "zfs" && m.Root == "/" {
+			at[m.Path] = m.Source
 		}
 	}
 	roots := map[string]zone.Name{}
@@ -119,25 +120,6 @@ func (s *server) roots() map[string]zone.Name {
 		}
 	}
 	return roots
-}
-
-type hostMount struct{ source, dir, kind string }
-
-// hostMounts reads the host's table of mounts. Octal escapes stand for blanks
-// and the like.
-func hostMounts() ([]hostMount, error) {
-	data, err := os.ReadFile("/proc/1/mounts")
-	if err != nil {
-		return nil, fmt.Errorf("read mounts: %w", err)
-	}
-	unescape := strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)
-	var all []hostMount
-	for _, line := range strings.Split(string(data), "\n") {
-		if f := strings.Fields(line); len(f) >= 3 {
-			all = append(all, hostMount{unescape.Replace(f[0]), unescape.Replace(f[1]), f[2]})
-		}
-	}
-	return all, nil
 }
 
 // snapshot keeps the configuration that the zone is made of.

@@ -4,8 +4,6 @@ package zfs
 
 import (
 	"errors"
-	"slices"
-	"strings"
 	"testing"
 )
 
@@ -31,19 +29,6 @@ func TestClassify(t *testing.T) {
 	}
 	if said := Said(classify("set", "tank/x", "cannot set property for 'tank/x': permission denied\n", nil)); said != "permission denied" {
 		t.Errorf("said %q", said)
-	}
-}
-
-func TestParseMounts(t *testing.T) {
-	table := `22 28 0:20 / /proc rw,nosuid - proc proc rw
-60 28 0:44 / /tank rw,relatime shared:30 - zfs tank rw,xattr,noacl
-61 60 0:45 / /tank/zones\040a rw,relatime shared:31 - zfs tank/zones\040a rw
-62 60 0:45 /root /srv rw,relatime shared:31 - zfs tank/zones\040a rw
-`
-	got, err := parseMounts(strings.NewReader(table))
-	want := []Mounted{{"tank", "/tank"}, {"tank/zones a", "/tank/zones a"}}
-	if err != nil || !slices.Equal(got, want) {
-		t.Errorf("got %v, %v", got, err)
 	}
 }
 
