@@ -47,6 +47,9 @@ func (m *Manager) Clone(ctx context.Context, name, source zone.Name, how CloneOp
 		return err
 	}
 	defer unlock()
+	if root := filepath.Join(z.path(), rootName); !emptyFolder(root) {
+		return aboutf("%s is not empty, and a clone would mix with what is there.", root)
+	}
 	m.warnShared(z, from)
 	c := &cloning{m: m, z: z, from: from, how: how}
 	return walk(ctx, zone.Clone, c.steps())
@@ -252,6 +255,9 @@ func (c *cloning) cloneSnapshot(ctx context.Context, snapshot string) error {
 	if at, err := zfs.MountedAt(path); err != nil || at != "" {
 		c.m.Talk.Bare(fmt.Sprintf("A file system is already mounted on %s,\npreventing use of a ZFS clone.", path))
 		return errNoHome
+	}
+	if !emptyFolder(path) {
+		return errNoHome // it would be hidden
 	}
 	if err := h.makeAbove(ctx); err != nil {
 		return err

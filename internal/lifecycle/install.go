@@ -150,6 +150,18 @@ func (in *install) open(ctx context.Context) error {
 			return sourceError(name, zfs.ErrNotFound)
 		}
 	}
+	return in.room()
+}
+
+// room refuses to mix a source with what somebody has put there, or to put it
+// in the place of that.
+func (in *install) room() error {
+	switch {
+	case in.receives() && !emptyFolder(in.path):
+		return aboutf("%s is not empty, and what is received would take its place.", in.path)
+	case !in.receives() && !emptyFolder(in.root()):
+		return aboutf("%s is not empty: install without a source to use what is there.", in.root())
+	}
 	return nil
 }
 
@@ -202,8 +214,7 @@ func (in *install) makeRoot(context.Context) error {
 	if in.hooked || in.receives() {
 		return nil
 	}
-	err := os.Mkdir(in.root(), 0o755)
-	if err != nil && !(errors.Is(err, fs.ErrExist) && len(in.opened) == 0) {
+	if err := os.Mkdir(in.root(), 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 		return subject(in.root(), bareErr(err))
 	}
 	return nil
