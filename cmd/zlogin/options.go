@@ -82,30 +82,27 @@ func (o *options) operands(words []string) (*options, error) {
 	if len(words) > 0 {
 		o.zone, o.words = words[0], words[1:]
 	}
-	refuse := func(wrong bool, text string) error {
-		if wrong {
-			return errors.New(text)
-		}
-		return nil
-	}
 	isConsole := o.mode == console
-	for _, err := range []error{
-		refuse(isConsole && o.user != "", "-l may not be specified for console login"),
-		refuse(isConsole && o.noStdin, "-n may not be specified for console login"),
-		refuse(isConsole && o.safe, "-S may not be specified for console login"),
-		refuse(isConsole && o.force, "-i may not be specified for console login"),
-		refuse(o.safe && o.user != "", "-l may not be specified for failsafe login"),
-		refuse(!isConsole && o.disconnect, "-d may only be specified with console login"),
-		refuse(o.force && o.noStdin, "-n may not be specified for interactive login"),
-		refuse(o.zone == "", ""),
-		refuse(isConsole && len(o.words) > 0, "Commands may not be specified for console login."),
-		refuse(len(o.words) == 0 && o.noStdin, "-n may not be specified for interactive login"),
+	for _, c := range []struct {
+		wrong bool
+		text  string // empty: the usage says enough
+	}{
+		{isConsole && o.user != "", "-l may not be specified for console login"},
+		{isConsole && o.noStdin, "-n may not be specified for console login"},
+		{isConsole && o.safe, "-S may not be specified for console login"},
+		{isConsole && o.force, "-i may not be specified for console login"},
+		{o.safe && o.user != "", "-l may not be specified for failsafe login"},
+		{!isConsole && o.disconnect, "-d may only be specified with console login"},
+		{o.force && o.noStdin, "-n may not be specified for interactive login"},
+		{o.zone == "", ""},
+		{isConsole && len(o.words) > 0, "Commands may not be specified for console login."},
+		{len(o.words) == 0 && o.noStdin, "-n may not be specified for interactive login"},
 	} {
-		if err != nil && err.Error() == "" {
+		switch {
+		case c.wrong && c.text == "":
 			return nil, errUsage
-		}
-		if err != nil {
-			return nil, err
+		case c.wrong:
+			return nil, errors.New(c.text)
 		}
 	}
 	return o, nil
