@@ -16,7 +16,7 @@ func attachCommand() *cobra.Command {
 		Short: "Attach a user namespace, and hand it what is granted",
 		Args:  operands(2, 2),
 		RunE: func(_ *cobra.Command, args []string) error {
-			return withNS(args[0], delegns.Watch, func(ns *delegns.NS) error { return attachFile(ns, args[1]) })
+			return withNS(args[0], func(ns *delegns.NS) error { return attachFile(ns, args[1]) })
 		},
 	}
 }
@@ -27,7 +27,7 @@ func detachCommand() *cobra.Command {
 		Short: "Take what is granted away from a user namespace, and detach it",
 		Args:  operands(2, 2),
 		RunE: func(_ *cobra.Command, args []string) error {
-			return withNS(args[0], delegns.Watch, func(ns *delegns.NS) error {
+			return withNS(args[0], func(ns *delegns.NS) error {
 				f, err := os.Open(args[1])
 				if err != nil {
 					return err

@@ -14,7 +14,7 @@ func destroyCommand() *cobra.Command {
 		Short: "End a namespace and all below it; processes go on without what was granted",
 		Args:  operands(1, 1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			return withNS(args[0], delegns.Watch, (*delegns.NS).Destroy)
+			return withNS(args[0], (*delegns.NS).Destroy)
 		},
 	}
 }

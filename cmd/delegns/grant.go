@@ -41,7 +41,7 @@ func withResources(args []string, do, back func(*delegns.NS, string, string) err
 		}
 		parsed = append(parsed, [2]string{consumer, name})
 	}
-	return withNS(args[0], delegns.Watch, func(ns *delegns.NS) error {
+	return withNS(args[0], func(ns *delegns.NS) error {
 		for i, r := range parsed {
 			err := do(ns, r[0], r[1])
 			if err == nil {

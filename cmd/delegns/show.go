@@ -20,7 +20,7 @@ func showCommand() *cobra.Command {
 		Short: "Show one namespace",
 		Args:  operands(1, 1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			return withNS(args[0], delegns.Watch, func(ns *delegns.NS) error {
+			return withNS(args[0], func(ns *delegns.NS) error {
 				d, err := detailsOf(ns)
 				if err != nil {
 					return err
@@ -36,14 +36,14 @@ func showCommand() *cobra.Command {
 	return c
 }
 
-// withNS opens NS for the time of do.
-func withNS(name string, m delegns.Mode, do func(*delegns.NS) error) error {
+// withNS opens NS for the time of do, without keeping it alive.
+func withNS(name string, do func(*delegns.NS) error) error {
 	d, err := delegns.Open()
 	if err != nil {
 		return err
 	}
 	defer d.Close()
-	ns, err := d.Lookup(name, m)
+	ns, err := d.Lookup(name, delegns.Watch)
 	if err != nil {
 		return err
 	}

@@ -35,7 +35,7 @@ func waitCommand() *cobra.Command {
 				ctx, cancel = context.WithTimeout(ctx, time.Duration(seconds*float64(time.Second)))
 				defer cancel()
 			}
-			err := withNS(args[0], delegns.Watch, func(ns *delegns.NS) error { return ns.Wait(ctx) })
+			err := withNS(args[0], func(ns *delegns.NS) error { return ns.Wait(ctx) })
 			if errors.Is(err, context.DeadlineExceeded) {
 				return exitTimeout
 			}

@@ -46,7 +46,7 @@ func attach(ctx context.Context, e *env, v *verb, args []string) error {
 	if dry {
 		return e.zones.CheckManifest(manifest, e.in)
 	}
-	if _, err := e.sanity(id); err != nil {
+	if err := e.sanity(id); err != nil {
 		return err
 	}
 	return e.zones.Attach(ctx, e.zone, id, force)

@@ -33,7 +33,7 @@ func boot(ctx context.Context, e *env, v *verb, args []string) error {
 	if err != nil {
 		return err
 	}
-	if _, err = e.sanity(id); err != nil {
+	if err = e.sanity(id); err != nil {
 		return err
 	}
 	return e.zones.Start(ctx, e.zone, id, line)

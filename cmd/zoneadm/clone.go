@@ -29,7 +29,7 @@ func clone(ctx context.Context, e *env, v *verb, args []string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := e.sanity(zone.Clone); err != nil {
+	if err := e.sanity(zone.Clone); err != nil {
 		return err
 	}
 	source := zone.Name(rest[0])

@@ -29,7 +29,7 @@ func detach(ctx context.Context, e *env, v *verb, args []string) error {
 		}
 		return e.zones.WriteManifest(e.zone, e.say.Out)
 	}
-	if _, err := e.sanity(zone.Detach); err != nil {
+	if err := e.sanity(zone.Detach); err != nil {
 		return err
 	}
 	return e.zones.Detach(ctx, e.zone)

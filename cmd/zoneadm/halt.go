@@ -15,7 +15,7 @@ func halt(ctx context.Context, e *env, v *verb, args []string) error {
 	if err := e.none(v, args); err != nil {
 		return err
 	}
-	if _, err := e.sanity(zone.Halt); err != nil {
+	if err := e.sanity(zone.Halt); err != nil {
 		return err
 	}
 	return e.zones.Halt(ctx, e.zone)

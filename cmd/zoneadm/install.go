@@ -29,7 +29,7 @@ func install(ctx context.Context, e *env, v *verb, args []string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := e.sanity(zone.Install); err != nil {
+	if err := e.sanity(zone.Install); err != nil {
 		return err
 	}
 	if err := e.readable(&src); err != nil {

@@ -33,7 +33,7 @@ func mark(ctx context.Context, e *env, _ *verb, args []string) error {
 	if err != nil || state > zone.Installed || state != zone.Incomplete && !force {
 		return silent
 	}
-	if _, err := e.sanity(zone.Mark); err != nil {
+	if err := e.sanity(zone.Mark); err != nil {
 		return err
 	}
 	return e.zones.Mark(ctx, e.zone, state)

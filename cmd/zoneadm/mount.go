@@ -21,7 +21,7 @@ func mount(ctx context.Context, e *env, _ *verb, args []string) error {
 	if err := e.here("mount"); err != nil {
 		return err
 	}
-	if _, err := e.sanity(id); err != nil {
+	if err := e.sanity(id); err != nil {
 		return err
 	}
 	return e.zones.Start(ctx, e.zone, id, "")

@@ -20,7 +20,7 @@ func move(ctx context.Context, e *env, v *verb, args []string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := e.sanity(zone.Move); err != nil {
+	if err := e.sanity(zone.Move); err != nil {
 		return err
 	}
 	bar := newBar(e.say.Err)

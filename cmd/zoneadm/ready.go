@@ -15,7 +15,7 @@ func ready(ctx context.Context, e *env, v *verb, args []string) error {
 	if err := e.none(v, args); err != nil {
 		return err
 	}
-	if _, err := e.sanity(zone.ReadyUp); err != nil {
+	if err := e.sanity(zone.ReadyUp); err != nil {
 		return err
 	}
 	return e.zones.Start(ctx, e.zone, zone.ReadyUp, "")

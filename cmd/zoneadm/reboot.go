@@ -20,7 +20,7 @@ func reboot(ctx context.Context, e *env, v *verb, args []string) error {
 	if err != nil {
 		return err
 	}
-	if _, err = e.sanity(zone.Reboot); err != nil {
+	if err = e.sanity(zone.Reboot); err != nil {
 		return err
 	}
 	return e.zones.Start(ctx, e.zone, zone.Reboot, line)

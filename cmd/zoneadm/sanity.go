@@ -11,39 +11,39 @@ import (
 )
 
 // sanity makes the checks that stand before every verb that does something, in
-// the order that decides which refusal is seen. It returns the zone's state.
-func (e *env) sanity(v zone.Verb) (zone.State, error) {
+// the order that decides which refusal is seen.
+func (e *env) sanity(v zone.Verb) error {
 	if e.zones.Inside() {
 		switch v {
 		case zone.Halt, zone.Shutdown, zone.Reboot:
-			return 0, refuse("use %v(8) to %v this zone.", v, v)
+			return refuse("use %v(8) to %v this zone.", v, v)
 		}
-		return 0, refuse("must be in the global zone to %v a zone.", v)
+		return refuse("must be in the global zone to %v a zone.", v)
 	}
 	if !cli.Privileged() {
 		if err := e.forward(); err != nil {
-			return 0, err
+			return err
 		}
-		return 0, refuse("only a privileged user may %v a zone.", v)
+		return refuse("only a privileged user may %v a zone.", v)
 	}
 	if e.zone == "" {
-		return 0, refuse("no zone specified")
+		return refuse("no zone specified")
 	}
 	if err := e.authorized(v); err != nil {
-		return 0, err
+		return err
 	}
 	if e.zone == zone.Global {
-		return 0, refuse("%v operation is invalid for the global zone.", v)
+		return refuse("%v operation is invalid for the global zone.", v)
 	}
 	if e.zone.SunReserved() {
-		return 0, refuse("%v operation is invalid for zones starting with SUNW.", v)
+		return refuse("%v operation is invalid for zones starting with SUNW.", v)
 	}
 	state, err := e.zones.State(e.zone)
 	if err != nil {
 		e.zones.TellDamage()
-		return 0, &lifecycle.Failure{Form: lifecycle.Named, Text: "could not get state", Err: err}
+		return &lifecycle.Failure{Form: lifecycle.Named, Text: "could not get state", Err: err}
 	}
-	return state, local(v.Check(e.zone, state))
+	return local(v.Check(e.zone, state))
 }
 
 // local keeps the refusals that are zoneadm's own. Those of an active zone's

@@ -21,7 +21,7 @@ func shutdown(ctx context.Context, e *env, v *verb, args []string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := e.sanity(zone.Shutdown); err != nil {
+	if err := e.sanity(zone.Shutdown); err != nil {
 		return err
 	}
 	return e.zones.Shutdown(ctx, e.zone, again, line)

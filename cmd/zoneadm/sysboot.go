@@ -15,7 +15,7 @@ func sysboot(ctx context.Context, e *env, v *verb, args []string) error {
 	if e.root != "" || len(args) > 0 {
 		return &usageError{status: cli.ExitUsage}
 	}
-	if _, err := e.sanity(zone.SysBoot); err != nil {
+	if err := e.sanity(zone.SysBoot); err != nil {
 		return err
 	}
 	return e.zones.SysBoot(ctx, e.zone)

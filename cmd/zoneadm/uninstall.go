@@ -24,7 +24,7 @@ func uninstall(ctx context.Context, e *env, v *verb, args []string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := e.sanity(zone.Uninstall); err != nil {
+	if err := e.sanity(zone.Uninstall); err != nil {
 		return err
 	}
 	if !force {

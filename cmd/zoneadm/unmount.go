@@ -16,7 +16,7 @@ func unmount(ctx context.Context, e *env, _ *verb, args []string) error {
 	if err := e.here("unmount"); err != nil {
 		return err
 	}
-	if _, err := e.sanity(zone.Unmount); err != nil {
+	if err := e.sanity(zone.Unmount); err != nil {
 		return err
 	}
 	return e.zones.Start(ctx, e.zone, zone.Unmount, "")

@@ -12,7 +12,7 @@ func verify(ctx context.Context, e *env, v *verb, args []string) error {
 	if err := e.none(v, args); err != nil {
 		return err
 	}
-	if _, err := e.sanity(zone.Verify); err != nil {
+	if err := e.sanity(zone.Verify); err != nil {
 		return err
 	}
 	e.zones.TellDamage()

@@ -152,7 +152,7 @@ func (o *options) environment(program string, stdin *os.File, stdout, stderr io.
 		}
 		page := pager{out: stdout, err: stderr}
 		if terminal {
-			t := newTerminal(&env, stdin, stdout)
+			t := newTerminal(&env)
 			page.around = t.cooked
 			done = t.close
 		} else {

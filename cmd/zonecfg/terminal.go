@@ -26,7 +26,7 @@ type terminal struct {
 }
 
 // newTerminal makes a terminal the source of a session's commands.
-func newTerminal(env *session.Env, stdin *os.File, stdout io.Writer) *terminal {
+func newTerminal(env *session.Env) *terminal {
 	t := &terminal{}
 	t.before, _ = liner.TerminalMode()
 	t.editor = liner.NewLiner()

@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path"
 	"slices"
@@ -127,6 +126,3 @@ func Load(dir string) (*Entrypoint, error) {
 	}
 	return e, nil
 }
-
-// Missing reports whether an error of Load says that there is no entry point.
-func Missing(err error) bool { return errors.Is(err, fs.ErrNotExist) }

@@ -4,6 +4,7 @@ package entrypoint
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,7 +20,7 @@ func TestSaveAndLoad(t *testing.T) {
 	if Exists(dir) {
 		t.Error("an empty folder has an entry point")
 	}
-	if _, err := Load(dir); !Missing(err) {
+	if _, err := Load(dir); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("loaded from an empty folder: %v", err)
 	}
 	want := &Entrypoint{Argv: []string{"nginx", "-g", "daemon off;"}, Env: []string{"A=b c"}, User: "www:www", Dir: "/srv", Stop: "SIGQUIT"}

@@ -57,7 +57,7 @@ func start(opt options, files map[string]string, accel []string) (*guest, error)
 	args := append([]string{}, accel...)
 	args = append(args, "-m", strconv.Itoa(opt.memory), "-smp", strconv.Itoa(opt.cpus),
 		"-M", "q35", "-nodefaults", "-no-user-config", "-nographic", "-no-reboot", "-monitor", "none",
-		"-kernel", files["kernel"], "-initrd", files["initrd"], "-append", kernelArguments(opt, files),
+		"-kernel", files["kernel"], "-initrd", files["initrd"], "-append", kernelArguments(files),
 		"-device", "virtio-serial-pci", "-device", "virtio-rng-pci")
 	for i, name := range []string{"console", wire.IOPort, wire.StatusPort} {
 		ours, other, err := socketPair()
@@ -107,7 +107,7 @@ func start(opt options, files map[string]string, accel []string) (*guest, error)
 
 // kernelArguments make every fault loud and everything else quiet. The limits
 // of the lockup detectors are those of an emulated guest on a busy machine.
-func kernelArguments(opt options, files map[string]string) string {
+func kernelArguments(files map[string]string) string {
 	args := []string{
 		"console=ttyS0", "loglevel=5", "panic=-1", "oops=panic", "mitigations=off", "cgroup_no_v1=all",
 		"net.ifnames=0", "no_timer_check", "watchdog_thresh=60", "rcupdate.rcu_cpu_stall_timeout=180", "log_buf_len=4M",
