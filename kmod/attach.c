@@ -68,6 +68,9 @@ struct user_namespace *dn_file_userns(struct file *file)
 
 	if (file_inode(file)->i_sb->s_magic != NSFS_MAGIC)
 		return NULL;
+	/* Its root directory, which nobody can open today, is no namespace. */
+	if (!S_ISREG(file_inode(file)->i_mode))
+		return NULL;
 	ns = get_proc_ns(file_inode(file));
 	return compat_is_userns(ns) ? container_of(ns, struct user_namespace, ns) : NULL;
 }

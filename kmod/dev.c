@@ -541,6 +541,8 @@ static struct miscdevice device = {
 /* A structure is its fields and nothing between them, and never changes. */
 static void build_check_abi(void)
 {
+	/* Ids and the numbers of grants are indices of arrays. */
+	BUILD_BUG_ON(sizeof(unsigned long) < sizeof(u64));
 #define CHECK(s, size) BUILD_BUG_ON(sizeof(struct delegns_##s) != DELEGNS_##size##_SIZE_VER1)
 	CHECK(version, VERSION);
 	CHECK(create, CREATE);

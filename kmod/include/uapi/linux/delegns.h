@@ -454,6 +454,7 @@ struct delegns_info {
  *   EEXIST   it is attached to this namespace
  *   EBUSY    it is attached to another namespace
  *   ENOSPC   as many are attached as the parameter allows
+ *   ENFILE   the machine has as many open files as it may
  *   EBUSY    the consumer has given a resource to it by other means
  *   others   what a consumer answered when a resource was handed over
  *
