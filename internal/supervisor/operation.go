@@ -112,7 +112,8 @@ func (s *server) perform(ctx context.Context, o *operation, r *control.Request) 
 		}
 		return s.halt(ctx, o)
 	case control.OpReboot:
-		if state == zone.Ready || !state.Active() {
+		// One that ended before it had a supervisor again is booted anew.
+		if state == zone.Ready {
 			return invalid(r.Op, state)
 		}
 		return s.reboot(ctx, o, r.Args)
