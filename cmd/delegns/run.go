@@ -121,13 +121,14 @@ func prepare(ns *delegns.NS, pid int, grants [][2]string) error {
 		return err
 	}
 	for _, g := range grants {
+		if err := ns.Grant(g[0], g[1]); err != nil {
+			return err
+		}
+		// What is refused is not taken off the host's mounts.
 		if g[0] == "zfs" {
 			if err := setZoned(g[1]); err != nil {
 				return err
 			}
-		}
-		if err := ns.Grant(g[0], g[1]); err != nil {
-			return err
 		}
 	}
 	return nil
