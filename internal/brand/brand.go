@@ -18,6 +18,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 
 	"zones/internal/schema"
 )
@@ -324,6 +325,18 @@ func (b *Brand) Hook(h Hook, zone, path string) (string, bool) {
 		return "", false
 	}
 	return Expand(text, zone, path, ""), true
+}
+
+// Signal is the signal that ended a hook, 0 when none did. A shell that waited
+// for the command tells it by the status.
+func Signal(status syscall.WaitStatus) syscall.Signal {
+	if status.Signaled() {
+		return status.Signal()
+	}
+	if n := syscall.Signal(status.ExitStatus() - 128); n > 0 && n < 32 {
+		return n
+	}
+	return 0
 }
 
 // Expand replaces %z and %Z by the name of a zone, %R by its zonepath, %u by a

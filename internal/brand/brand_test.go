@@ -5,9 +5,11 @@ package brand
 import (
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"zones/internal/schema"
@@ -123,6 +125,18 @@ func TestRefused(t *testing.T) {
 		var unknown *UnknownError
 		if err == nil || errors.As(err, &unknown) || !strings.Contains(err.Error(), "config.xml") {
 			t.Errorf("%.60q: %+v, %v", text, b, err)
+		}
+	}
+}
+
+func TestSignal(t *testing.T) {
+	for command, want := range map[string]syscall.Signal{
+		"true": 0, "exit 253": 0, "exit 128": 0, "kill -9 $$": syscall.SIGKILL, "sh -c 'kill -15 $$'; exit $?": syscall.SIGTERM,
+	} {
+		cmd := exec.Command("/bin/sh", "-c", command)
+		_ = cmd.Run()
+		if got := Signal(cmd.ProcessState.Sys().(syscall.WaitStatus)); got != want {
+			t.Errorf("%s: %v", command, got)
 		}
 	}
 }

@@ -111,14 +111,9 @@ func (m *Manager) hook(ctx context.Context, z *subjectZone, h brand.Hook, args .
 	case !errors.As(err, &exit):
 		return true, err
 	}
-	// A shell that waits for the command tells its signal by the status.
 	status, _ := exit.Sys().(syscall.WaitStatus)
-	number := syscall.Signal(status.ExitStatus() - 128)
-	if status.Signaled() {
-		number = status.Signal()
-	}
-	if name := unix.SignalName(number); name != "" {
-		m.Talk.About("'" + hookNames[h] + "' terminated by signal " + name + ".")
+	if n := brand.Signal(status); n != 0 {
+		m.Talk.About("'" + hookNames[h] + "' terminated by signal " + unix.SignalName(n) + ".")
 	}
 	return true, &HookError{Hook: h, Status: exit.ExitCode()}
 }

@@ -58,8 +58,10 @@ func (s *server) hook(ctx context.Context, o *operation, h brand.Hook, name, pat
 	switch {
 	case err == nil:
 		return nil
-	case errors.As(err, &exit) && exit.Sys().(syscall.WaitStatus).Signaled():
-		return fmt.Errorf("%s unexpectedly terminated due to signal %d", h, exit.Sys().(syscall.WaitStatus).Signal())
+	case errors.As(err, &exit):
+		if n := brand.Signal(exit.Sys().(syscall.WaitStatus)); n != 0 {
+			return fmt.Errorf("%s unexpectedly terminated due to signal %d", h, n)
+		}
 	}
 	return fmt.Errorf("%s failed", h)
 }
