@@ -32,7 +32,7 @@ MODULE_PARM_DESC(allow_unsafe, "delegate with a version of OpenZFS that is known
  * struct zfs_call - one thing that the worker does.
  * @work: the worker's.
  * @fn:   attach or detach; NULL to look whether a pool exists.
- * @name: the dataset, or the pool.
+ * @name: the dataset, or the path of the pool's statistics.
  * @file: the user namespace.
  * @err:  out: the result, negative.
  */
@@ -67,14 +67,9 @@ static void call_in_worker(struct work_struct *work)
 static void look_in_worker(struct work_struct *work)
 {
 	struct zfs_call *call = container_of(work, struct zfs_call, work);
-	char *name = kasprintf(GFP_KERNEL, KSTAT_DIR "/%s", call->name);
 	struct path path;
 
-	if (!name) {
-		call->err = -ENOMEM;
-		return;
-	}
-	call->err = kern_path(name, LOOKUP_DIRECTORY, &path);
+	call->err = kern_path(call->name, LOOKUP_DIRECTORY, &path);
 	if (!call->err) {
 		path_put(&path);
 	} else if (call->err != -ENOMEM) {
@@ -83,7 +78,6 @@ static void look_in_worker(struct work_struct *work)
 		if (call->err)
 			path_put(&path);
 	}
-	kfree(name);
 }
 
 static int zfs_call(struct zfs_call *call, work_func_t fn)
@@ -99,19 +93,20 @@ static int zfs_call(struct zfs_call *call, work_func_t fn)
 static int zfs_validate(const char *name)
 {
 	struct zfs_call call = {};
-	char *pool;
+	char *path;
 	int err;
 
 	if (!version_safe && !READ_ONCE(allow_unsafe))
 		return -EOPNOTSUPP;
 	if (!zfs_dataset_ok(name))
 		return -EILSEQ;
-	pool = kstrndup(name, strcspn(name, "/"), GFP_KERNEL);
-	if (!pool)
+	/* Here, where it is the caller's allocation that fails. */
+	path = kasprintf(GFP_KERNEL, KSTAT_DIR "/%.*s", (int)strcspn(name, "/"), name);
+	if (!path)
 		return -ENOMEM;
-	call.name = pool;
+	call.name = path;
 	err = zfs_call(&call, look_in_worker);
-	kfree(pool);
+	kfree(path);
 	return err;
 }
 
