@@ -14,8 +14,10 @@
 #include <linux/mutex.h>
 #include <linux/proc_fs.h>
 #include <linux/proc_ns.h>
+#include <linux/rcupdate.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
+#include <linux/timer.h>
 #include <linux/uaccess.h>
 #include <linux/user_namespace.h>
 #include <linux/delegns_consumer.h>
@@ -231,6 +233,103 @@ static int gone_set(const char *val, const struct kernel_param *kp)
 
 static const struct kernel_param_ops gone_ops = { .set = gone_set };
 module_param_cb(gone, &gone_ops, NULL, 0200);
+
+/*
+ * Writing the name of a mistake to the parameter `mistake` makes it, so that
+ * it can be seen whether a kernel that checks itself, and who reads its log,
+ * notice.  Other kernels would just be broken by it.
+ */
+static unsigned int mistake_shift(void)
+{
+	static unsigned int far = 33;
+
+	return 1U << READ_ONCE(far);
+}
+
+static void mistake_rcu(void)
+{
+	static const char __rcu *unprotected;
+
+	if (rcu_dereference(unprotected))
+		pr_info("never\n");
+}
+
+static void mistake_locks(void)
+{
+	static DEFINE_MUTEX(one);
+	static DEFINE_MUTEX(two);
+
+	mutex_lock(&one);
+	mutex_lock(&two);
+	mutex_unlock(&two);
+	mutex_unlock(&one);
+	mutex_lock(&two);
+	mutex_lock(&one);
+	mutex_unlock(&one);
+	mutex_unlock(&two);
+}
+
+static void never(struct timer_list *t)
+{
+}
+
+static void mistake_timer(void)
+{
+	struct timer_list *t = kmalloc(sizeof(*t), GFP_KERNEL);
+
+	if (!t)
+		return;
+	timer_setup(t, never, 0);
+	mod_timer(t, jiffies + 3600 * HZ);
+	kfree(t);
+}
+
+static void mistake_freed(void)
+{
+	char *p = kmalloc(64, GFP_KERNEL);
+
+	if (!p)
+		return;
+	kfree(p);
+	OPTIMIZER_HIDE_VAR(p);
+	READ_ONCE(*p);
+}
+
+/* More than one, for one may be believed in use. */
+static void mistake_leak(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < 16; i++) {
+		void *p = kmalloc(200 + i, GFP_KERNEL);
+
+		OPTIMIZER_HIDE_VAR(p);
+	}
+}
+
+static int mistake_set(const char *val, const struct kernel_param *kp)
+{
+	if (!IS_ENABLED(CONFIG_KASAN))
+		return -EOPNOTSUPP;
+	if (sysfs_streq(val, "shift"))
+		mistake_shift();
+	else if (sysfs_streq(val, "rcu"))
+		mistake_rcu();
+	else if (sysfs_streq(val, "locks"))
+		mistake_locks();
+	else if (sysfs_streq(val, "timer"))
+		mistake_timer();
+	else if (sysfs_streq(val, "freed"))
+		mistake_freed();
+	else if (sysfs_streq(val, "leak"))
+		mistake_leak();
+	else
+		return -EINVAL;
+	return 0;
+}
+
+static const struct kernel_param_ops mistake_ops = { .set = mistake_set };
+module_param_cb(mistake, &mistake_ops, NULL, 0200);
 
 static int test_show(struct seq_file *m, void *v)
 {
