@@ -42,6 +42,7 @@ type driver struct {
 	socket string
 	next   int
 	counts map[string]int
+	spent  map[string]time.Duration // where the time went
 }
 
 func newDriver(rng *rand.Rand) (*driver, error) {
@@ -49,7 +50,8 @@ func newDriver(rng *rand.Rand) (*driver, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &driver{rng: rng, world: newWorld(), self: self, agents: map[*user]*agent{}, counts: map[string]int{}}
+	d := &driver{rng: rng, world: newWorld(), self: self, agents: map[*user]*agent{}, counts: map[string]int{},
+		spent: map[string]time.Duration{}}
 	d.socket = fmt.Sprintf("@delegns-model-%d", os.Getpid())
 	if d.listen, err = net.ListenUnix("unixpacket", &net.UnixAddr{Name: d.socket, Net: "unixpacket"}); err != nil {
 		return nil, err
@@ -145,7 +147,9 @@ func (d *driver) kill(u *user) error {
 
 func (d *driver) walk(steps int) error {
 	for i := range steps {
+		began := time.Now()
 		what, err := d.step()
+		d.spend("steps", began)
 		if err == nil {
 			err = d.compare(what)
 		}
@@ -274,10 +278,14 @@ func (d *driver) close(s *space) (string, error) {
 func (d *driver) compare(what string) error {
 	deadline := time.Now().Add(5 * time.Second)
 	for {
+		began := time.Now()
 		err := d.compareModule()
+		d.spend("the module", began)
+		began = time.Now()
 		if err == nil {
 			err = d.compareAccess()
 		}
+		d.spend("OpenZFS", began)
 		if err == nil || time.Now().After(deadline) || !strings.HasPrefix(what, "kill") {
 			return err
 		}
@@ -359,8 +367,13 @@ func (d *driver) compareAccess() error {
 	return errors.Join(errs...)
 }
 
+func (d *driver) spend(on string, began time.Time) { d.spent[on] += time.Since(began) }
+
 func (d *driver) summary() string {
 	var said []string
+	for _, k := range slices.Sorted(maps.Keys(d.spent)) {
+		said = append(said, fmt.Sprintf("%.1f s for %s", d.spent[k].Seconds(), k))
+	}
 	for _, k := range slices.Sorted(maps.Keys(d.counts)) {
 		said = append(said, fmt.Sprintf("%d %s", d.counts[k], k))
 	}
