@@ -315,7 +315,7 @@ int as_user(const struct zone *z, int (*fn)(void *), void *arg)
 	return enter_and(z, 1000, fn, arg);
 }
 
-static int read_handed(ino_t inum, const char *name)
+int handed_to(ino_t inum, const char *name)
 {
 	FILE *f = fopen("/proc/delegns_test", "re");
 	char line[512], want[512];
@@ -335,12 +335,12 @@ bool handed(const struct zone *z, const char *name)
 {
 	struct stat st;
 
-	return !fstat(z->userns, &st) && read_handed(st.st_ino, name) == 1;
+	return !fstat(z->userns, &st) && handed_to(st.st_ino, name) == 1;
 }
 
 int handed_count(void)
 {
-	return read_handed(0, NULL);
+	return handed_to(0, NULL);
 }
 
 static void param_path(char *path, size_t size, const char *module, const char *param)

@@ -79,6 +79,7 @@ int as_user(const struct zone *z, int (*fn)(void *), void *arg);	/* uid 1000 in 
 
 /* What the consumer "test" was told: is this handed to that? */
 bool handed(const struct zone *z, const char *name);
+int handed_to(ino_t inode, const char *name);	/* how often */
 int handed_count(void);
 void test_param(const char *param, const char *value);
 long module_param(const char *module, const char *param);

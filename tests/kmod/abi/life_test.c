@@ -418,6 +418,43 @@ static void noticed_in_time(void)
 	close(ns);
 }
 
+/* The last descriptor, the last process and destroy, in every order. */
+static void every_order(void)
+{
+	static const char *const orders[] = { "fpd", "fdp", "pfd", "pdf", "dfp", "dpf" };
+
+	for (size_t i = 0; i < sizeof(orders) / sizeof(*orders); i++) {
+		struct zone z = zone_new();
+		bool open = true, runs = true, destroyed = false;
+		uint64_t id;
+		int ns = dn_create_id("order", &id), watch = dn_by_id(id);
+
+		check_eq(dn_attach(ns, z.userns), 0);
+		check_eq(dn_grant(ns, "test:x"), 0);
+		for (const char *o = orders[i]; *o; o++) {
+			if (*o == 'f') {
+				close(ns);
+				open = false;
+			} else if (*o == 'p') {
+				zone_kill(&z);
+				runs = false;
+			} else {
+				check_eq(dn_destroy(watch), 0);
+				destroyed = true;
+			}
+			if (!destroyed && (open || runs)) {
+				msleep(600);
+				check_eq(dn_count(), 1);
+			} else {
+				check_eq(wait_gone(id, *o == 'd' ? 1 : NOTICED), 0);
+				check_eq(handed_count(), 0);
+			}
+		}
+		check_eq(dn_poll(watch, 0), POLLIN | POLLHUP);
+		close(watch);
+	}
+}
+
 static void unload_refused(void)
 {
 	struct zone z = zone_new();
@@ -448,5 +485,6 @@ void life_tests(void)
 	RUN(kept_alive);
 	RUN(nested_deaths);
 	RUN(noticed_in_time);
+	RUN(every_order);
 	RUN(unload_refused);
 }
