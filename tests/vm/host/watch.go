@@ -17,7 +17,7 @@ import (
 // How long the guest may take for what is not the command's: these are for an
 // emulated guest on a busy machine, and only bound a guest that is lost.
 const (
-	bootLimit    = 4 * time.Minute  // until the command is started
+	bootLimit    = 10 * time.Minute // until the command is started
 	silenceLimit = 90 * time.Second // between two signs of life
 	flushLimit   = 30 * time.Second // from the status to the end of the output
 )
