@@ -162,8 +162,8 @@ static bool book_grant(struct book *b, int part, int resource)
 		want = -EACCES;
 	else if (b->held[part] & 1U << resource)
 		want = -EEXIST;
-	/* The consumer was told to fail, or is just being unloaded. */
-	if ((!want && r == -EIO) || r == -EPROTONOSUPPORT)
+	/* The consumer was told to fail, at its first check as well, or is just being unloaded. */
+	if ((r == -EIO && of_consumer(resource, LEAVE_TEST)) || r == -EPROTONOSUPPORT)
 		return true;
 	if (r != want)
 		return wrong(b, "grant", part, resource, r, want);
