@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"zones/internal/brand"
+	"zones/internal/cli"
 	"zones/internal/schema"
 	"zones/internal/store"
 	"zones/internal/zone"
@@ -99,7 +100,7 @@ func (m *Manager) WriteManifest(name zone.Name, out io.Writer) error {
 func (m *Manager) CheckManifest(path string, in io.Reader) error {
 	data, err := readManifest(path, in)
 	if err != nil {
-		return bare("could not open manifest path %s: %s", path, capital(err))
+		return bare("could not open manifest path %s: %s", path, cli.Reason(err))
 	}
 	dir, err := os.MkdirTemp("", "zoneadm")
 	if err != nil {

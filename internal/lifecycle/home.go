@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"zones/internal/cli"
 	"zones/internal/mount"
 	"zones/internal/zfs"
 )
@@ -168,7 +169,7 @@ func (m *Manager) makeHome(ctx context.Context, path string) {
 	}
 	if err := os.Chmod(path, 0o700); err != nil {
 		m.Talk.Bare(fmt.Sprintf("file system %s successfully created, but chmod 700 failed: %v",
-			h.dataset, capital(err)))
+			h.dataset, cli.Reason(err)))
 		_ = zfs.Destroy(ctx, h.dataset)
 		return
 	}

@@ -5,7 +5,6 @@ package lifecycle
 import (
 	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -14,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"zones/internal/cli"
 	"zones/internal/config"
 	"zones/internal/mount"
 	"zones/internal/schema"
@@ -61,7 +61,7 @@ func (m *Manager) mountProblem(ctx context.Context, res *config.Resource) string
 	}
 	var st unix.Statfs_t
 	if err := unix.Statfs(m.Store.Root()+special, &st); err != nil {
-		return fmt.Sprintf("could not access %s: %v", special, capital(err))
+		return fmt.Sprintf("could not access %s: %v", special, cli.Reason(err))
 	}
 	if st.Type == unix.NFS_SUPER_MAGIC {
 		return fmt.Sprintf("invalid NFS: %s is on an NFS mounted file system", special)
@@ -120,16 +120,6 @@ func hasLine(path string, match func(fields []string) bool) bool {
 		}
 	}
 	return false
-}
-
-// capital words a system error as the C library does.
-func capital(err error) string {
-	var number unix.Errno
-	if errors.As(err, &number) {
-		text := number.Error()
-		return strings.ToUpper(text[:1]) + text[1:]
-	}
-	return err.Error()
 }
 
 // mountsBelow lists what is mounted below a folder, itself left out.

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"zones/internal/cli"
 	"zones/internal/zfs"
 	"zones/internal/zone"
 )
@@ -160,7 +161,7 @@ func (mv *moving) unmountRoot(context.Context) error {
 	}
 	root := filepath.Join(mv.From, rootName)
 	if err := unix.Unmount(root, unix.UMOUNT_NOFOLLOW); err != nil {
-		return aboutf("unable to unmount zone root %s: %v", root, capital(err))
+		return aboutf("unable to unmount zone root %s: %v", root, cli.Reason(err))
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 
+	"zones/internal/cli"
 	"zones/internal/entrypoint"
 	"zones/internal/store"
 	"zones/internal/zfs"
@@ -80,7 +81,7 @@ func (m *Manager) removeZonepath(ctx context.Context, path string) error {
 // leaving its file system by them.
 func (m *Manager) removeTree(path string) error {
 	if err := os.RemoveAll(path); err != nil {
-		m.Talk.About(fmt.Sprintf("cannot remove %s: %v", path, capital(err)))
+		m.Talk.About(fmt.Sprintf("cannot remove %s: %v", path, cli.Reason(err)))
 		return bareErr(err)
 	}
 	return nil
