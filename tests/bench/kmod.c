@@ -4,6 +4,7 @@
  * its query in the kernel, and the memory of its objects.  See kmod.
  */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -421,6 +422,48 @@ static void forks(void)
 	report("fork and wait", t, N);
 }
 
+/* The time that the kernel's workers have run, in nanoseconds. */
+static int64_t worked(void)
+{
+	DIR *proc = opendir("/proc");
+	struct dirent *d;
+	int64_t sum = 0;
+
+	need(proc != NULL, "/proc");
+	while ((d = readdir(proc))) {
+		char path[300], comm[16] = "";
+		long long ns = 0;
+		FILE *f;
+
+		snprintf(path, sizeof(path), "/proc/%s/comm", d->d_name);
+		f = fopen(path, "r");
+		if (!f)
+			continue;
+		if (fscanf(f, "%15s", comm) != 1)
+			comm[0] = '\0';
+		fclose(f);
+		snprintf(path, sizeof(path), "/proc/%s/schedstat", d->d_name);
+		f = strncmp(comm, "kworker/", 8) ? NULL : fopen(path, "r");
+		if (!f)
+			continue;
+		if (fscanf(f, "%lld", &ns) == 1)
+			sum += ns;
+		fclose(f);
+	}
+	closedir(proc);
+	return sum;
+}
+
+static void workers(void)
+{
+	int64_t t = now(), before = worked();
+
+	sleep(10);
+	printf("%-44s %10.1f us in each second\n", "the kernel's workers, all of them",
+	       (worked() - before) * 1e6 / (now() - t));
+	fflush(stdout);
+}
+
 static void each(int n, const char *what, char **argv)
 {
 	int64_t *t = calloc(n, sizeof(*t));
@@ -455,6 +498,8 @@ int main(int argc, char **argv)
 	dev = open("/dev/delegns", O_RDWR | O_CLOEXEC);
 	if (!strcmp(what, "fork")) {
 		forks();
+	} else if (!strcmp(what, "workers")) {
+		workers();
 	} else if (!strcmp(what, "each") && argc > 4) {
 		each(atoi(argv[2]), argv[3], argv + 4);
 	} else if (need(dev >= 0, "/dev/delegns"), !strcmp(what, "calls")) {
