@@ -158,9 +158,10 @@ static bool book_grant(struct book *b, int part, int resource)
 	count_call(r);
 	if (resource >= BAD_RESOURCES)
 		want = refusal(resource);
-	else if (part != TOP && !holds(b->held[TOP], resource))
+	/* Who may not have it is not told whether it exists. */
+	if ((!want || want == -ENXIO) && part != TOP && !holds(b->held[TOP], resource))
 		want = -EACCES;
-	else if (b->held[part] & 1U << resource)
+	else if (!want && b->held[part] & 1U << resource)
 		want = -EEXIST;
 	/* The consumer was told to fail, at its first check as well, or is just being unloaded. */
 	if ((r == -EIO && of_consumer(resource, LEAVE_TEST)) || r == -EPROTONOSUPPORT)

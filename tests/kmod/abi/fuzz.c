@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define ARENA_SIZE	(1UL << 20)
@@ -170,6 +171,7 @@ bool fuzz(long calls)
 {
 	struct zone z = zone_new(), other = zone_new();
 	struct fuzz f = { .calls = calls / 3, .userns = z.userns };
+	time_t began = time(NULL);
 	int ns = dn_create("fuzz"), hold = dn_create("other"), r[3];
 
 	dn_attach(ns, z.userns);
@@ -198,7 +200,7 @@ bool fuzz(long calls)
 	close(hold);
 	zone_kill(&z);
 	zone_kill(&other);
-	printf("fuzz: %lu calls, %lu accepted\n", shared->counts[CALLS], shared->counts[ACCEPTED]);
+	printf("fuzz: %ld s, %lu calls, %lu accepted\n", (long)(time(NULL) - began), shared->counts[CALLS], shared->counts[ACCEPTED]);
 	if (r[0] || r[1] || r[2] || !ok)
 		printf("fuzz: ended with %d %d %#x, and what was not theirs %s\n", r[0], r[1], r[2],
 		       ok ? "is unchanged" : "is changed");
