@@ -213,11 +213,8 @@ func (p *pty) converse(o *options, child *nsexec.Child, stdin *os.File, say *cli
 			p.resize(stdin)
 		case farewell := <-left:
 			_, _ = io.WriteString(say.Out, farewell)
-			// The zone cannot end while a process of it is not reaped.
-			go func() { _, _ = child.Wait() }()
 			return nil
 		case err := <-shown:
-			go func() { _, _ = child.Wait() }()
 			return err
 		}
 	}

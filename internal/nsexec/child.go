@@ -63,6 +63,35 @@ func (c *Child) Kill() error {
 
 // Wait waits for the end of the child.
 func (c *Child) Wait() (syscall.WaitStatus, error) {
+	if c.keeper != nil {
+		return c.keeper.kept()
+	}
+	return c.wait()
+}
+
+// kept is the status of a child that c is the keeper of. A keeper that was
+// killed took the status along: what kills a keeper, with its cgroup, kills the
+// child.
+func (c *Child) kept() (syscall.WaitStatus, error) {
+	b := make([]byte, 4)
+	_, err := io.ReadFull(c.ended, b)
+	c.leave.Close()
+	if _, werr := c.wait(); werr != nil {
+		return 0, werr
+	}
+	if err != nil {
+		return syscall.WaitStatus(unix.SIGKILL), nil
+	}
+	return syscall.WaitStatus(waitStatus(b)), nil
+}
+
+// end kills a keeper that has no child.
+func (c *Child) end() error {
+	closeFiles([]*os.File{c.ended, c.leave})
+	return c.Kill()
+}
+
+func (c *Child) wait() (syscall.WaitStatus, error) {
 	var status syscall.WaitStatus
 	for {
 		_, err := syscall.Wait4(c.PID, &status, 0, nil)
@@ -77,7 +106,13 @@ func (c *Child) Wait() (syscall.WaitStatus, error) {
 }
 
 // Close closes the descriptors of the child, which goes on.
-func (c *Child) Close() error { return errors.Join(c.PIDFD.Close(), c.Status.Close()) }
+func (c *Child) Close() error {
+	err := errors.Join(c.PIDFD.Close(), c.Status.Close())
+	if c.keeper != nil {
+		closeFiles([]*os.File{c.keeper.PIDFD, c.keeper.ended, c.keeper.leave})
+	}
+	return err
+}
 
 // deadline makes reads of f fail when ctx ends; the caller calls stop.
 func deadline(ctx context.Context, f *os.File) (stop func()) {

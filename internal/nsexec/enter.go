@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -37,59 +38,98 @@ type Enter struct {
 	Terminal bool
 }
 
-// Start starts the process, which is a child of ours and has to be waited for.
-// It returns when the program runs, or with a *CallError that says why not.
+// Start starts the process, which has to be waited for. It returns when the
+// program runs, or with a *CallError that says why not.
+//
+// The process is the child of one between us and it, on our side of the
+// namespaces, which waits for it and keeps its status: if it were ours, and we
+// were stopped, what is left of it after its end would keep its pid namespace
+// from ending.
 func (e *Enter) Start(ctx context.Context) (*Child, error) {
+	ended, leave, err := twoPipes()
+	if err != nil {
+		return nil, fmt.Errorf("enter: %w", err)
+	}
+	between, err := e.between(int(ended[1].Fd()), int(leave[0].Fd()))
+	closeFiles([]*os.File{ended[1], leave[0]})
+	if err != nil {
+		closeFiles([]*os.File{ended[0], leave[1]})
+		return nil, fmt.Errorf("enter: %w", err)
+	}
+	between.ended, between.leave = ended[0], leave[1]
+	c := &Child{Status: between.Status, names: between.names, keeper: between}
+	pid, err := between.AwaitMark(ctx)
+	var fd uint64
+	if err == nil {
+		fd, err = between.AwaitMark(ctx)
+	}
+	var pidfd int
+	if err == nil {
+		// The number may belong to another by now, if the process has ended.
+		pidfd, err = unix.PidfdGetfd(int(between.PIDFD.Fd()), int(fd), 0)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("enter: %w", errors.Join(err, between.end()))
+	}
+	c.PID, c.PIDFD = int(pid), os.NewFile(uintptr(pidfd), "pidfd")
+	if err := c.AwaitExec(ctx); err != nil {
+		c.Kill()
+		return nil, fmt.Errorf("enter: %w", err)
+	}
+	return c, nil
+}
+
+func twoPipes() (a, b [2]*os.File, err error) {
+	if a[0], a[1], err = os.Pipe(); err != nil {
+		return a, b, err
+	}
+	if b[0], b[1], err = os.Pipe(); err != nil {
+		closeFiles(a[:])
+	}
+	return a, b, err
+}
+
+// between starts the process between us and the one inside. It writes that
+// one's wait status to ended, and ends when leave does.
+func (e *Enter) between(ended, leave int) (*Child, error) {
 	p, err := NewProgram()
 	if err != nil {
 		return nil, err
 	}
-	const pid = Reg(0)
+	const pid, pidfd = Reg(0), Reg(1)
 	// A process of the namespaces must not be able to read us or our
 	// descriptors from the moment we are in theirs.
 	p.Call("undumpable", unix.SYS_PRCTL, unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
 	target := int(e.Target.Fd())
 	in, out, errs := int(e.Stdin.Fd()), int(e.Stdout.Fd()), int(e.Stderr.Fd())
 	p.standard(in, out, errs)
-	p.CloseAllBut(target)
+	p.CloseAllBut(target, ended, leave)
 	p.Call("setns", unix.SYS_SETNS, target, allNamespaces)
 	p.Call("close", unix.SYS_CLOSE, target)
 	inside := p.sub()
 	e.inside(inside)
-	// A process becomes a member of a pid namespace by being born there, and
-	// our child, not our grandchild, by CLONE_PARENT.
-	args := &CloneArgs{Flags: unix.CLONE_PARENT}
-	p.Fork(pid, "clone in namespaces", args, inside)
+	// A process becomes a member of a pid namespace by being born there.
+	p.Call("block signals", unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, unsafe.Pointer(&p.table.allSignals), 0, 8)
+	p.Fork(pid, "clone in namespaces", &CloneArgs{ExitSignal: uint64(unix.SIGCHLD)}, inside)
+	// What the one inside reads and writes ends with it, and no terminal is ours.
+	p.CloseAllBut(ended, leave)
+	p.Call("close", unix.SYS_CLOSE_RANGE, 0, 2, 0)
+	p.Try("setsid", unix.SYS_SETSID)
+	p.Try("chdir", unix.SYS_CHDIR, "/")
+	p.Set(pidfd, "open process", unix.SYS_PIDFD_OPEN, pid, 0)
 	p.Mark("pid", pid)
-	p.Exit(0)
+	p.Mark("pidfd", pidfd)
+	// With the last writer but the child gone, the child's exec is its end.
+	p.Call("close", unix.SYS_CLOSE, p.status[1])
+	if err := p.settle(pid, ended, leave); err != nil {
+		p.Discard()
+		return nil, err
+	}
 	cgroup := -1
 	if e.Cgroup != nil {
 		cgroup = int(e.Cgroup.Fd())
 	}
-	between, err := p.Start(0, cgroup)
-	if err != nil {
-		return nil, fmt.Errorf("enter: %w", err)
-	}
-	got, err := between.AwaitMark(ctx)
-	if err != nil {
-		between.Kill()
-		return nil, fmt.Errorf("enter: %w", err)
-	}
-	if _, err := between.Wait(); err != nil {
-		return nil, fmt.Errorf("enter: %w", err)
-	}
-	c := &Child{PID: int(got), Status: between.Status, names: between.names}
-	between.PIDFD.Close()
-	fd, err := unix.PidfdOpen(c.PID, 0)
-	if err != nil {
-		return nil, fmt.Errorf("enter: %w", err)
-	}
-	c.PIDFD = os.NewFile(uintptr(fd), "pidfd")
-	if err := c.AwaitExec(ctx); err != nil {
-		c.Kill()
-		return nil, fmt.Errorf("enter: %w", err)
-	}
-	return c, nil
+	return p.Start(0, cgroup)
 }
 
 // standard puts descriptors in the first three places, whatever numbers they

@@ -115,7 +115,7 @@ func (in *Init) Start(ctx context.Context) (*Keeper, error) {
 	// With the last writer but the child gone, the child's exec is its end.
 	keeper.Call("close", unix.SYS_CLOSE, keeper.status[1])
 	keeper.Call("close", unix.SYS_CLOSE, pp.commit[0])
-	if err := keeper.settle(pid, pp.exit[1]); err != nil {
+	if err := keeper.settle(pid, pp.exit[1], -1); err != nil {
 		pp.close()
 		keeper.Discard()
 		return nil, fmt.Errorf("start first process: %w", err)

@@ -279,6 +279,11 @@ type Child struct {
 	PIDFD  *os.File
 	Status *os.File   // read end of the status pipe
 	names  [][]string // of the calls, for each table
+	// keeper is the parent of a child that is not ours. It writes the status of
+	// its child to ended and goes when leave is closed.
+	keeper *Child
+	ended  *os.File
+	leave  *os.File
 }
 
 // Start forks. Flags are CLONE_NEW* and the like; cgroup is a descriptor of

@@ -14,9 +14,10 @@ import (
 
 // settle appends the end of a child that lives on without a program: it gives
 // back what it has of our memory, waits for the process in register pid,
-// writes the wait status to fd and waits to be killed. What that takes lies in
-// pages of its own, as everything else is gone by then.
-func (p *Program) settle(pid Reg, fd int) error {
+// writes the wait status to fd, and waits to be killed or for the end of leave,
+// unless that is negative. What that takes lies in pages of its own, as
+// everything else is gone by then.
+func (p *Program) settle(pid Reg, fd, leave int) error {
 	spans, err := writable()
 	if err != nil {
 		return err
@@ -28,7 +29,12 @@ func (p *Program) settle(pid Reg, fd int) error {
 	n := len(tail.table.ops)
 	tail.Call("wait", unix.SYS_WAIT4, pid, 0, unix.WALL, 0)
 	tail.Call("keep status", unix.SYS_WRITE, fd, 0, 4)
-	tail.Pause()
+	if leave < 0 {
+		tail.Pause()
+	} else {
+		tail.Try("leave", unix.SYS_READ, leave, 0, 1)
+		tail.Exit(0)
+	}
 
 	ops := tail.table.ops
 	size := unsafe.Sizeof(table{}) + uintptr(len(ops))*unsafe.Sizeof(op{}) + 8
@@ -40,7 +46,9 @@ func (p *Program) settle(pid Reg, fd int) error {
 	own := unsafe.Slice((*op)(unsafe.Pointer(&mem[unsafe.Sizeof(table{})])), len(ops))
 	copy(own, ops)
 	status := uintptr(unsafe.Pointer(&mem[size-8]))
-	own[n].args[1], own[n+1].args[1] = status, status
+	for i := range own[n:] {
+		own[n+i].args[1] = status // where each of them has a buffer, if it has one
+	}
 	t.ops, t.status, t.allSignals, t.report = own, tail.table.status, tail.table.allSignals, tail.table.report
 	p.add("settle", opJump, 0, 0, nil)
 	p.table.ops[len(p.table.ops)-1].sub = t
