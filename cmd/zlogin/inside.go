@@ -148,7 +148,7 @@ func (r *zoneRoot) limits() (nsexec.Limits, error) {
 		}
 		l.Rlimits = append(l.Rlimits, limit)
 	}
-	return l, nil
+	return l, nsexec.AllowRlimits(l.Rlimits)
 }
 
 // enter starts e in a cgroup of the zone's. The zone may have spoilt the usual

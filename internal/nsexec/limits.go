@@ -34,6 +34,54 @@ func ParseRlimit(s string) (Rlimit, error) {
 	return r, nil
 }
 
+// What a process may have open, by custom: programs that close all they may
+// have take for ever on a hard limit of a billion, and some keep descriptors in
+// sets that hold 1024.
+const (
+	softFiles = 1024
+	hardFiles = 512 << 10
+)
+
+// resources are the kinds of limits that there are, RLIMIT_CPU the first.
+const resources = 16
+
+// BaseRlimits are those that a process of this machine begins with, whatever
+// ours are, which may come from somebody's shell: those of its first process.
+func BaseRlimits() []Rlimit {
+	var all []Rlimit
+	for resource := range resources {
+		var l unix.Rlimit
+		if unix.Prlimit(1, resource, nil, &l) != nil {
+			continue
+		}
+		if resource == unix.RLIMIT_NOFILE {
+			l.Max = min(l.Max, hardFiles)
+			l.Cur = min(softFiles, l.Max)
+		}
+		all = append(all, Rlimit{resource, l.Cur, l.Max})
+	}
+	return all
+}
+
+// AllowRlimits raises our own hard limits to these where they are lower: a
+// process in a user namespace may not raise its own.
+func AllowRlimits(limits []Rlimit) error {
+	for _, want := range limits {
+		var l unix.Rlimit
+		if err := unix.Prlimit(0, want.Resource, nil, &l); err != nil {
+			return fmt.Errorf("read limit %d: %w", want.Resource, err)
+		}
+		if l.Max >= want.Hard {
+			continue
+		}
+		l.Max = want.Hard
+		if err := unix.Prlimit(0, want.Resource, &l, nil); err != nil {
+			return fmt.Errorf("raise limit %d: %w", want.Resource, err)
+		}
+	}
+	return nil
+}
+
 // Limits are what a process is bound by beyond its namespaces.
 type Limits struct {
 	Caps    uint64 // capability bounding set, bit n for capability n

@@ -22,7 +22,7 @@ import (
 // Host gathers the facts about this machine that the configuration needs. It
 // looks at all devices only when a resource may match them.
 func Host(c *config.Config) (Facts, error) {
-	f := Facts{CPUs: runtime.NumCPU(), PageSize: os.Getpagesize(), LastCap: nsexec.LastCap(), Bridge: network.IsBridge, Resolve: resolve}
+	f := Facts{CPUs: runtime.NumCPU(), PageSize: os.Getpagesize(), LastCap: nsexec.LastCap(), Rlimits: nsexec.BaseRlimits(), Bridge: network.IsBridge, Resolve: resolve}
 	var err error
 	if f.CgroupTop, err = cgroup.Mount(); err != nil {
 		return f, err

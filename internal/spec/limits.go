@@ -4,6 +4,7 @@ package spec
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -24,6 +25,7 @@ const lwpsPerProcess = 10
 const maxWeight = 10000
 
 func (z *Zone) limits(c *config.Config, _ *brand.Brand, f *Facts) error {
+	z.Process.Rlimits = slices.Clone(f.Rlimits)
 	if err := z.cpu(c, f); err != nil {
 		return err
 	}
@@ -64,6 +66,7 @@ func (z *Zone) limits(c *config.Config, _ *brand.Brand, f *Facts) error {
 }
 
 func (z *Zone) rlimit(resource int, n uint64) {
+	z.Process.Rlimits = slices.DeleteFunc(z.Process.Rlimits, func(r nsexec.Rlimit) bool { return r.Resource == resource })
 	z.Process.Rlimits = append(z.Process.Rlimits, nsexec.Rlimit{Resource: resource, Soft: n, Hard: n})
 }
 

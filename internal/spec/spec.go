@@ -64,6 +64,7 @@ type Facts struct {
 	CPUs        int
 	PageSize    int
 	LastCap     int
+	Rlimits     []nsexec.Rlimit          // that processes begin with
 	Devices     []mount.Node             // of the host's /dev
 	Bridge      func(link string) bool   // whether a link of the host is a bridge
 	Resolve     func(host string) string // address of a host name, or ""
