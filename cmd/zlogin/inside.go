@@ -148,7 +148,8 @@ func (r *zoneRoot) limits() (nsexec.Limits, error) {
 		}
 		l.Rlimits = append(l.Rlimits, limit)
 	}
-	return l, nsexec.AllowRlimits(l.Rlimits)
+	l.Rlimits = nsexec.AllowRlimits(l.Rlimits)
+	return l, nil
 }
 
 // enter starts e in a cgroup of the zone's. The zone may have spoilt the usual

@@ -84,9 +84,7 @@ func startProcess(ctx context.Context, m *Machine) error {
 	in := &nsexec.Init{Namespaces: z.Namespaces, Cgroup: m.cgroup, Root: mount.Inside, HostMounts: host, Mounts: z.Mounts,
 		Hostname: z.Hostname, Title: string(z.Name),
 		Console: "/dev/console", Keep: []*os.File{m.Term.Master, m.Term.Slave}, Limits: z.Process, Env: z.Env}
-	if err := nsexec.AllowRlimits(z.Process.Rlimits); err != nil {
-		return err
-	}
+	z.Process.Rlimits = nsexec.AllowRlimits(z.Process.Rlimits)
 	done := make(chan error, 1)
 	go func() {
 		runtime.LockOSThread() // and never unlocked

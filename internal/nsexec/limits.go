@@ -63,23 +63,23 @@ func BaseRlimits() []Rlimit {
 	return all
 }
 
-// AllowRlimits raises our own hard limits to these where they are lower: a
-// process in a user namespace may not raise its own.
-func AllowRlimits(limits []Rlimit) error {
+// AllowRlimits raises our own hard limits to these where they are lower, as a
+// process in a user namespace may not raise its own. It returns them, lowered
+// to ours where we may not either.
+func AllowRlimits(limits []Rlimit) []Rlimit {
+	allowed := make([]Rlimit, 0, len(limits))
 	for _, want := range limits {
 		var l unix.Rlimit
-		if err := unix.Prlimit(0, want.Resource, nil, &l); err != nil {
-			return fmt.Errorf("read limit %d: %w", want.Resource, err)
+		if unix.Prlimit(0, want.Resource, nil, &l) == nil && l.Max < want.Hard {
+			raised := unix.Rlimit{Cur: l.Cur, Max: want.Hard}
+			if unix.Prlimit(0, want.Resource, &raised, nil) != nil {
+				want.Hard = l.Max
+				want.Soft = min(want.Soft, l.Max)
+			}
 		}
-		if l.Max >= want.Hard {
-			continue
-		}
-		l.Max = want.Hard
-		if err := unix.Prlimit(0, want.Resource, &l, nil); err != nil {
-			return fmt.Errorf("raise limit %d: %w", want.Resource, err)
-		}
+		allowed = append(allowed, want)
 	}
-	return nil
+	return allowed
 }
 
 // Limits are what a process is bound by beyond its namespaces.

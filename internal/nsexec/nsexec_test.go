@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -214,6 +215,85 @@ func TestEnter(t *testing.T) {
 	if got != want || strings.Contains(string(out), "chroots") {
 		t.Errorf("got %q, want %q", out, want)
 	}
+}
+
+// What is left of a process after its end is gone before anybody asks: we may
+// be stopped.
+func TestEndDoesNotWait(t *testing.T) {
+	target := container(t)
+	null, _ := os.OpenFile("/dev/null", os.O_RDWR, 0)
+	defer null.Close()
+	e := &Enter{Target: target, Path: "/bin/sh", Argv: []string{"sh", "-c", "exit 7"}, Stdin: null, Stdout: null, Stderr: null,
+		Limits: Limits{Caps: AllCaps()}}
+	c, err := e.Start(background(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+		if unix.Kill(c.PID, 0) != nil {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal("it is still there")
+		}
+	}
+	if status, err := c.Wait(); err != nil || status.ExitStatus() != 7 {
+		t.Errorf("status %v, %v", status, err)
+	}
+}
+
+// A process begins with the machine's limits, not with ours.
+func TestBaseRlimits(t *testing.T) {
+	target := container(t)
+	var was unix.Rlimit
+	if err := unix.Prlimit(0, unix.RLIMIT_CORE, nil, &was); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Prlimit(0, unix.RLIMIT_CORE, &unix.Rlimit{Cur: 4096, Max: was.Max}, nil); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = unix.Prlimit(0, unix.RLIMIT_CORE, &was, nil) }()
+	limits := BaseRlimits()
+	if len(limits) != resources {
+		t.Fatalf("%d limits", len(limits))
+	}
+	limits = AllowRlimits(limits)
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	null, _ := os.Open("/dev/null")
+	defer null.Close()
+	e := &Enter{Target: target, Path: "/bin/cat", Argv: []string{"cat", "/proc/self/limits"}, Stdin: null, Stdout: w, Stderr: w,
+		Limits: Limits{Caps: AllCaps(), Rlimits: limits}}
+	c, err := e.Start(background(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Close()
+	got, _ := io.ReadAll(r)
+	if _, err := c.Wait(); err != nil {
+		t.Error(err)
+	}
+	c.Close()
+	for _, l := range limits {
+		word := map[int]string{unix.RLIMIT_CORE: "Max core file size", unix.RLIMIT_NOFILE: "Max open files"}[l.Resource]
+		if word == "" {
+			continue
+		}
+		_, line, _ := strings.Cut(string(got), word)
+		if f := strings.Fields(line); len(f) < 2 || f[0] != number(l.Soft) || f[1] != number(l.Hard) {
+			t.Errorf("%s: %v, want %d and %d", word, f[:2], l.Soft, l.Hard)
+		}
+	}
+}
+
+func number(limit uint64) string {
+	if limit == unix.RLIM_INFINITY {
+		return "unlimited"
+	}
+	return strconv.FormatUint(limit, 10)
 }
 
 func TestOpenIn(t *testing.T) {
