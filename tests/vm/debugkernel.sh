@@ -14,7 +14,7 @@ debug_packages=(
 make_debug() {
 	local options root=$1/root
 	mapfile -t options < <(apt_options)
-	note "making the debug kernel; this takes most of an hour on two processors"
+	note "making the debug kernel; this takes some twenty minutes of two processors"
 	# The package of OpenZFS is wanted for its source: DKMS would look for the
 	# headers of a kernel that is only made below.
 	# shellcheck disable=SC2016 # the hook's own $1
