@@ -32,6 +32,8 @@ type Machine struct {
 	Say func(format string, args ...any)
 	// Roots are the datasets that zones' roots are on, and whose.
 	Roots map[string]zone.Name
+	// Mounted says that the zone is for maintenance, and not to be started.
+	Mounted bool
 	// Done, when set, is told how long each step took.
 	Done func(step string, took time.Duration)
 
@@ -158,6 +160,9 @@ func begin(_ context.Context, m *Machine) error {
 		Name: z.Name, Boot: control.BootID(), Phase: control.PhaseReady, Cgroup: z.Cgroup, Zonepath: z.Zonepath,
 		Root: z.Tree.Root, Brand: z.Brand, IPType: z.IPType, UIDBase: z.IDBase, UIDCount: z.IDSize, Init: z.Init,
 		CapsKept: z.Process.Caps, Env: z.Env,
+	}
+	if m.Mounted {
+		m.Record.Phase = control.PhaseMounted
 	}
 	for _, r := range z.Process.Rlimits {
 		m.Record.Rlimits = append(m.Record.Rlimits, r.String())

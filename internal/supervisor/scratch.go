@@ -48,13 +48,9 @@ func (s *server) mount(ctx context.Context, o *operation, op control.Op, state z
 	}
 	z.Tree.Root, z.Tree.Entries, z.Tree.Files = lu, entries, nil
 	z.Datasets, z.Links, z.Addresses = nil, nil, nil
-	m := &boot.Machine{Spec: z, Roots: roots, Say: o.say, Done: tracer()}
+	m := &boot.Machine{Spec: z, Roots: roots, Say: o.say, Done: tracer(), Mounted: true}
 	if err := m.Ready(ctx); err != nil {
 		return errors.Join(err, clearScratch(lu))
-	}
-	m.Record.Phase = control.PhaseMounted
-	if err := m.Record.Save(); err != nil {
-		return errors.Join(err, m.Halt(ctx), clearScratch(lu))
 	}
 	s.take(m)
 	return nil

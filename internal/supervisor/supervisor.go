@@ -16,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -145,6 +146,7 @@ func (s *server) recover() error {
 		return nil
 	}
 	m.Done = tracer()
+	scratch := m.Record.Phase == control.PhaseMounted
 	m.Record.Phase = control.PhaseHalting
 	if err := m.Halt(context.Background()); err != nil {
 		s.log("clean up: %v", err)
@@ -153,6 +155,11 @@ func (s *server) recover() error {
 		return nil
 	}
 	s.dropSnapshot()
+	if scratch {
+		if err := clearScratch(filepath.Join(m.Record.Zonepath, scratchRoot)); err != nil {
+			s.log("clean up: %v", err)
+		}
+	}
 	return nil
 }
 
