@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"zones/internal/cgroup"
 	"zones/internal/zone"
 )
 
@@ -242,11 +243,12 @@ func (r *Record) set(key, value string) (err error) {
 
 // Status is the record of a zone that the kernel still holds something of, and
 // the state it is in. ErrNotActive when the kernel holds nothing. A zone whose
-// record is damaged counts as down, for its next supervisor to clean up.
+// record is damaged or lost counts as down, for its next supervisor to clean
+// up.
 func Status(name zone.Name) (*Record, zone.State, error) {
 	r, err := Load(name)
 	var damaged *DamagedError
-	if errors.As(err, &damaged) {
+	if errors.As(err, &damaged) || errors.Is(err, ErrNotActive) && hasGroup(name) {
 		return &Record{Name: name, Phase: PhaseDown}, zone.Down, nil
 	}
 	if err != nil {
@@ -270,6 +272,17 @@ func Status(name zone.Name) (*Record, zone.State, error) {
 	}
 	// The first process is gone and the rest has not been released yet.
 	return r, zone.ShuttingDown, nil
+}
+
+// hasGroup reports whether the kernel has a cgroup for the zone: that is made
+// after the record and removed before it.
+func hasGroup(name zone.Name) bool {
+	top, err := cgroup.Mount()
+	if err != nil {
+		return false
+	}
+	_, err = os.Stat(filepath.Join(top, zone.Slice, string(name)))
+	return err == nil
 }
 
 // Active lists the names that have a record, in no order. It needs the right

@@ -82,9 +82,6 @@ const (
 // zonestart is that program on the host.
 const zonestart = "/usr/lib/zones/zonestart"
 
-// Slice is the cgroup below which every zone has its own.
-const Slice = "zones.slice"
-
 // SupervisorGroup is the cgroup of what watches the zones; empty when there are
 // no cgroups.
 func SupervisorGroup() string {
@@ -92,12 +89,12 @@ func SupervisorGroup() string {
 	if err != nil {
 		return ""
 	}
-	return filepath.Join(top, Slice, ".zoneadmd")
+	return filepath.Join(top, zone.Slice, ".zoneadmd")
 }
 
 // CgroupOf is the directory of a zone's cgroup.
 func (f *Facts) CgroupOf(name zone.Name) string {
-	return filepath.Join(f.CgroupTop, Slice, string(name))
+	return filepath.Join(f.CgroupTop, zone.Slice, string(name))
 }
 
 // A Problem is something in a configuration that keeps a zone from booting.

@@ -17,6 +17,9 @@ type Name string
 // Global is the name of the host itself.
 const Global Name = "global"
 
+// Slice is the cgroup below which every zone has its own, of the zone's name.
+const Slice = "zones.slice"
+
 // MaxName is the longest name in bytes; the kernel module has the same bound.
 const MaxName = 63
 
