@@ -259,7 +259,7 @@ func Status(name zone.Name) (*Record, zone.State, error) {
 		// A boot that did not get, or has not got, as far as a process: what it
 		// left is removed by the next supervisor.
 		return nil, zone.Installed, ErrNotActive
-	case r.Alive() && r.Phase == PhaseHalting:
+	case r.Alive() && (r.Phase == PhaseHalting || r.Phase == PhaseDown):
 		return r, zone.ShuttingDown, nil
 	case r.Alive() && r.Phase == PhaseReady:
 		return r, zone.Ready, nil
