@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -141,10 +142,15 @@ const maxRecord = 64 << 10
 // Load reads the record of a zone as it was written; the zone may be gone
 // since. ErrNotActive when there is none, or one of an earlier boot.
 func Load(name zone.Name) (*Record, error) {
-	data, err := os.ReadFile(Path(name, recordSuffix))
+	f, err := os.Open(Path(name, recordSuffix))
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, ErrNotActive
 	}
+	if err != nil {
+		return nil, fmt.Errorf("read record: %w", err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxRecord+1))
 	if err != nil {
 		return nil, fmt.Errorf("read record: %w", err)
 	}
