@@ -164,6 +164,10 @@ func Load(name zone.Name) (*Record, error) {
 	if r.Name != name || r.Boot != bootID() {
 		return nil, ErrNotActive
 	}
+	// Whatever is in a zone's group is killed when it halts.
+	if own := groupOf(name); own != "" && r.Cgroup != own {
+		return nil, &DamagedError{Path(name, recordSuffix), fmt.Errorf("%q is not the zone's cgroup", r.Cgroup)}
+	}
 	return r, nil
 }
 
@@ -283,12 +287,21 @@ func Status(name zone.Name) (*Record, zone.State, error) {
 // hasGroup reports whether the kernel has a cgroup for the zone: that is made
 // after the record and removed before it.
 func hasGroup(name zone.Name) bool {
-	top, err := cgroup.Mount()
-	if err != nil {
+	group := groupOf(name)
+	if group == "" {
 		return false
 	}
-	_, err = os.Stat(filepath.Join(top, zone.Slice, string(name)))
+	_, err := os.Stat(group)
 	return err == nil
+}
+
+// groupOf is the path of the zone's cgroup; empty when there are no cgroups.
+func groupOf(name zone.Name) string {
+	top, err := cgroup.Mount()
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(top, zone.Slice, string(name))
 }
 
 // Active lists the names that have a record, in no order. It needs the right
