@@ -140,6 +140,12 @@ func (s *server) recover() error {
 			return nil
 		}
 	}
+	if !record.Alive() {
+		// The zone may have ended; or the record is wrong about its processes.
+		if g := s.guess(); g.Keeper != 0 {
+			record.PID, record.Start, record.Keeper, record.KStart = g.PID, g.Start, g.Keeper, g.KStart
+		}
+	}
 	m, err := boot.Adopt(record)
 	if err == nil && (record.Alive() || told(m)) {
 		s.adopt(m)
