@@ -47,7 +47,7 @@ func images(ts *testscript.TestScript, neg bool, args []string) {
 	app, err := mutate.AppendLayers(system, over)
 	ts.Check(err)
 	app = configured(ts, app, v1.Config{
-		Entrypoint: []string{"said", "one word"}, Cmd: []string{"two"}, User: "user", WorkingDir: "/srv/work",
+		Entrypoint: []string{"said", "one word"}, Cmd: []string{"two"}, User: "user", WorkingDir: "/srv/app",
 		Env: []string{"PATH=/opt/bin:/usr/bin:/bin", "GREETING=hello world"}, StopSignal: "SIGINT",
 	})
 	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
@@ -117,7 +117,7 @@ func appLayer() (io.ReadCloser, error) {
 		uid  int
 		text string
 	}{
-		{"opt/bin/", 0o755, 0, ""}, {"opt/bin/said", 0o755, 0, saidScript}, {"srv/work/", 0o755, 1000, ""},
+		{"opt/bin/", 0o755, 0, ""}, {"opt/bin/said", 0o755, 0, saidScript}, {"srv/app/", 0o755, 1000, ""},
 		{"etc/.wh.os-release", 0o600, 0, ""}, {"home/", 0o755, 0, ""}, {"home/.wh..wh..opq", 0o600, 0, ""},
 	} {
 		h := &tar.Header{Name: m.name, Mode: m.mode, Uid: m.uid, Gid: m.uid, Size: int64(len(m.text)), Typeflag: tar.TypeReg}
