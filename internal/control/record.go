@@ -165,7 +165,7 @@ func Load(name zone.Name) (*Record, error) {
 		return nil, ErrNotActive
 	}
 	// Whatever is in a zone's group is killed when it halts.
-	if own := groupOf(name); own != "" && r.Cgroup != own {
+	if own := GroupOf(name); own != "" && r.Cgroup != own {
 		return nil, &DamagedError{Path(name, recordSuffix), fmt.Errorf("%q is not the zone's cgroup", r.Cgroup)}
 	}
 	return r, nil
@@ -287,7 +287,7 @@ func Status(name zone.Name) (*Record, zone.State, error) {
 // hasGroup reports whether the kernel has a cgroup for the zone: that is made
 // after the record and removed before it.
 func hasGroup(name zone.Name) bool {
-	group := groupOf(name)
+	group := GroupOf(name)
 	if group == "" {
 		return false
 	}
@@ -295,8 +295,8 @@ func hasGroup(name zone.Name) bool {
 	return err == nil
 }
 
-// groupOf is the path of the zone's cgroup; empty when there are no cgroups.
-func groupOf(name zone.Name) string {
+// GroupOf is the path of the zone's cgroup; empty when there are no cgroups.
+func GroupOf(name zone.Name) string {
 	top, err := cgroup.Mount()
 	if err != nil {
 		return ""

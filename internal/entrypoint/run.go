@@ -3,16 +3,13 @@
 package entrypoint
 
 import (
-	"bufio"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path"
 	"slices"
-	"strconv"
 	"strings"
 
+	"github.com/moby/sys/user"
 	"golang.org/x/sys/unix"
 )
 
@@ -66,92 +63,29 @@ func (a *account) become() error {
 	return unix.Setresuid(a.uid, a.uid, a.uid)
 }
 
-// account finds the user in the zone's own files: USER or USER:GROUP, each a
-// name or a number. A number need not be in them.
+// account finds the user in the zone's own files, as other runtimes of images
+// do: USER or USER:GROUP, each a name or a number that need not be in them.
 func (e *Entrypoint) account(passwd, group string) (*account, error) {
-	user, groupName, hasGroup := strings.Cut(e.User, ":")
-	if user == "" {
-		user = "0"
-	}
-	a := &account{uid: -1, home: "/"}
-	var name string
-	err := eachLine(passwd, 7, func(f []string) bool {
-		if f[0] != user && f[2] != user {
-			return true
-		}
-		uid, gid, ok := numbers(f[2], f[3])
-		if ok {
-			name, a.uid, a.gid = f[0], uid, gid
-			if f[5] != "" {
-				a.home = f[5]
-			}
-		}
-		return !ok
-	})
+	found, err := user.GetExecUserPath(e.User, &user.ExecUser{Home: "/"}, passwd, group)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("find user %s: %w", e.User, err)
 	}
-	if a.uid < 0 {
-		if a.uid, err = strconv.Atoi(user); err != nil || a.uid < 0 {
-			return nil, fmt.Errorf("no user %s in %s", user, passwd)
+	if found.Uid < 0 || found.Gid < 0 {
+		return nil, fmt.Errorf("find user %s: the ids %d:%d in %s are not valid", e.User, found.Uid, found.Gid, passwd)
+	}
+	a := &account{uid: found.Uid, gid: found.Gid, groups: []int{found.Gid}, home: found.Home}
+	for _, gid := range found.Sgids {
+		if !slices.Contains(a.groups, gid) {
+			a.groups = append(a.groups, gid)
 		}
+	}
+	if a.home == "" {
+		a.home = "/"
 	}
 	if a.uid == 0 && a.home == "/" {
 		a.home = "/root"
 	}
-	if !hasGroup {
-		a.groups = []int{a.gid}
-		return a, eachLine(group, 4, func(f []string) bool {
-			if gid, _, ok := numbers(f[2], "0"); ok && name != "" && slices.Contains(strings.Split(f[3], ","), name) {
-				a.groups = append(a.groups, gid)
-			}
-			return true
-		})
-	}
-	found := false
-	err = eachLine(group, 4, func(f []string) bool {
-		gid, _, ok := numbers(f[2], "0")
-		if found = ok && (f[0] == groupName || f[2] == groupName); found {
-			a.gid = gid
-		}
-		return !found
-	})
-	if err != nil {
-		return nil, err
-	}
-	if !found {
-		if a.gid, err = strconv.Atoi(groupName); err != nil || a.gid < 0 {
-			return nil, fmt.Errorf("no group %s in %s", groupName, group)
-		}
-	}
-	a.groups = []int{a.gid}
 	return a, nil
-}
-
-func numbers(a, b string) (x, y int, ok bool) {
-	x, err := strconv.Atoi(a)
-	y, other := strconv.Atoi(b)
-	return x, y, err == nil && other == nil && x >= 0 && y >= 0
-}
-
-// eachLine calls use with the fields of the lines that have so many, until it
-// returns false. A file that is missing has none.
-func eachLine(file string, fields int, use func([]string) bool) error {
-	f, err := os.Open(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	scan := bufio.NewScanner(f)
-	for scan.Scan() {
-		if words := strings.Split(scan.Text(), ":"); len(words) >= fields && !use(words) {
-			return nil
-		}
-	}
-	return scan.Err()
 }
 
 // merge is base with the variables of more in their place or behind it.

@@ -56,7 +56,7 @@ type server struct {
 	fresh    bool // executed just now: the first turn does not wait
 	watch    watched
 	rester   *rester // of the watching role
-	uevents  int     // the kernel\'s announcements of devices, or -1
+	uevents  int     // the kernel's announcements of devices, or -1
 	// volumesWanted says that the zone has nodes of the volumes it creates.
 	volumesWanted bool
 
@@ -180,11 +180,7 @@ func told(m *boot.Machine) bool {
 // guess is a record good enough to halt a zone by: the keeper is the parent of
 // a process in the zone's cgroup.
 func (s *server) guess() *control.Record {
-	r := &control.Record{Name: s.name, Boot: control.BootID(), Phase: control.PhaseDown}
-	if top, err := cgroup.Mount(); err == nil {
-		f := spec.Facts{CgroupTop: top}
-		r.Cgroup = f.CgroupOf(s.name)
-	}
+	r := &control.Record{Name: s.name, Boot: control.BootID(), Phase: control.PhaseDown, Cgroup: control.GroupOf(s.name)}
 	pids, _ := cgroup.Processes(r.Cgroup)
 	for _, pid := range pids {
 		keeper := parent(pid)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package zfs is the only caller of zfs(8). It turns what that command says
-// into values and typed errors; it knows no zone and decides nothing about
-// datasets.
+// Package zfs is the only one that speaks with ZFS: by zfs(8), and for the few
+// questions that every boot asks with its module. It turns the answers into
+// values and typed errors; it knows no zone and decides nothing about datasets.
 package zfs
 
 import (
