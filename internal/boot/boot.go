@@ -117,23 +117,29 @@ func (m *Machine) Start(ctx context.Context, args spec.BootArgs) error {
 }
 
 // Halt releases everything, whatever state the zone is in. It can be repeated
-// after a failure, which leaves the zone down.
+// after a failure, which leaves the zone down, or shutting down when processes
+// are left.
 func (m *Machine) Halt(ctx context.Context) error {
 	err := m.undo(ctx, len(Steps)-1)
 	if err != nil {
 		m.Record.Phase = control.PhaseDown
+		if alive := (*aliveError)(nil); errors.As(err, &alive) {
+			m.Record.Phase = control.PhaseHalting
+		}
 		err = errors.Join(err, m.Record.Save())
 	}
 	return err
 }
 
 // undo releases step last and those before it. When one fails, the record
-// stays: it is what the next attempt begins with.
+// stays: it is what the next attempt begins with. When processes are left,
+// nothing that they use is taken from them.
 func (m *Machine) undo(ctx context.Context, last int) error {
 	ctx, cancel := context.WithTimeout(ctx, haltLimit)
 	defer cancel()
 	var errs []error
-	for i := last; i >= 0; i-- {
+	var alive *aliveError
+	for i := last; i >= 0 && !errors.As(errors.Join(errs...), &alive); i-- {
 		if i == 0 && len(errs) > 0 {
 			break
 		}

@@ -5,6 +5,7 @@ package boot
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -73,5 +74,32 @@ func TestFailingStepIsUndone(t *testing.T) {
 	}
 	if got != want || len(timed) != 5 {
 		t.Errorf("got %q, want %q; timed %v", got, want, timed)
+	}
+}
+
+// Nothing is taken from processes that do not end; what fails otherwise keeps
+// the rest from nothing but forgetting the zone.
+func TestUndoStopsAtProcesses(t *testing.T) {
+	saved := Steps
+	defer func() { Steps = saved }()
+	busy := errors.New("busy")
+	for _, test := range []struct {
+		err  error
+		want []string
+	}{
+		{&aliveError{busy}, []string{"c"}},
+		{errors.Join(errors.New("not noted"), &aliveError{busy}), []string{"c"}},
+		{busy, []string{"c", "b"}},
+		{nil, []string{"c", "b", "a"}},
+	} {
+		var undone []string
+		step := func(name string, err error) Step {
+			return Step{name, nil, func(context.Context, *Machine) error { undone = append(undone, name); return err }}
+		}
+		Steps = []Step{step("a", nil), step("b", nil), step("c", test.err)}
+		err := (&Machine{}).undo(context.Background(), 2)
+		if !slices.Equal(undone, test.want) || (err == nil) != (test.err == nil) {
+			t.Errorf("%v: undone %v, want %v; error %v", test.err, undone, test.want, err)
+		}
 	}
 }

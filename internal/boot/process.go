@@ -184,24 +184,34 @@ func checkFilesystems(ctx context.Context, entries []mount.Entry) error {
 // killProcesses is the first thing that halting does: nothing else of a zone
 // is taken away under a process.
 func killProcesses(ctx context.Context, m *Machine) error {
+	var noted error
 	if m.Record.Phase != control.PhaseHalting && m.Record.PID != 0 {
 		m.Record.Phase = control.PhaseHalting
-		if err := m.Record.Save(); err != nil {
-			return err
-		}
+		noted = m.Record.Save()
 	}
-	if err := cgroup.Kill(ctx, m.Record.Cgroup); err != nil {
-		return fmt.Errorf("unable to shutdown zone: %w", err)
+	return errors.Join(noted, kill(ctx, m.Record.Cgroup))
+}
+
+// kill ends every process in a cgroup, or fails with an aliveError.
+func kill(ctx context.Context, group string) error {
+	if err := cgroup.Kill(ctx, group); err != nil {
+		return &aliveError{err}
 	}
 	return nil
 }
+
+// An aliveError is a zone whose processes do not end, or may not have.
+type aliveError struct{ err error }
+
+func (e *aliveError) Error() string { return "unable to shutdown zone: " + e.err.Error() }
+func (e *aliveError) Unwrap() error { return e.err }
 
 // endProcess ends the first process and its keeper, and with them the last
 // holders of the zone's mounts.
 func endProcess(ctx context.Context, m *Machine) error {
 	if m.Record.Cgroup != "" {
-		if err := cgroup.Kill(ctx, m.Record.Cgroup); err != nil {
-			return fmt.Errorf("unable to shutdown zone: %w", err)
+		if err := kill(ctx, m.Record.Cgroup); err != nil {
+			return err
 		}
 	}
 	if m.Keeper != nil {
