@@ -41,6 +41,10 @@ func (e *RefusedError) Error() string { return e.Text }
 // shutdownLimit is how long an orderly shutdown may take.
 const shutdownLimit = 100 * time.Second
 
+// recoverLimit is how long to clean up may take before the supervisor listens:
+// a command waits for it, and halting can be asked for with more patience.
+const recoverLimit = 5 * time.Second
+
 // server is a supervisor in either role.
 type server struct {
 	name     zone.Name
@@ -154,7 +158,9 @@ func (s *server) recover() error {
 	m.Done = tracer()
 	scratch := m.Record.Phase == control.PhaseMounted
 	m.Record.Phase = control.PhaseHalting
-	if err := m.Halt(context.Background()); err != nil {
+	ctx, cancel := context.WithTimeout(context.Background(), recoverLimit)
+	defer cancel()
+	if err := m.Halt(ctx); err != nil {
 		s.log("clean up: %v", err)
 		// Still there, and halt can be asked for again.
 		s.machine = m
