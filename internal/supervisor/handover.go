@@ -41,7 +41,7 @@ func (s *server) watchable() bool {
 	if m == nil {
 		return false
 	}
-	return m.Keeper != nil && m.Term != nil && m.NS != nil &&
+	return s.restart.at.IsZero() && m.Keeper != nil && m.Term != nil && m.NS != nil &&
 		m.Record.Phase != control.PhaseHalting && m.Record.Phase != control.PhaseDown
 }
 
@@ -140,6 +140,7 @@ func (s *server) encode() string {
 		watch = append(watch, *f)
 	}
 	put("watch", watch...)
+	put("early", s.restart.early)
 	put("client", s.relay.Client, s.client.pid, s.client.untilHalt)
 	for _, fd := range s.conns {
 		put("conn", fd)
@@ -219,6 +220,8 @@ func (s *server) decode(f []string) error {
 		for i, p := range s.watch.fields() {
 			*p = number(i + 1)
 		}
+	case "early":
+		s.restart.early = number(1)
 	case "client":
 		s.relay.Client = number(1)
 		s.client = clientState{number(2), text(3) == "true"}

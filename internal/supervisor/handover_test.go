@@ -3,6 +3,7 @@
 package supervisor
 
 import (
+	"os"
 	"reflect"
 	"strings"
 	"testing"
@@ -14,7 +15,7 @@ import (
 
 // What the working role writes the watching one reads.
 func TestHandover(t *testing.T) {
-	s := &server{name: "web", listener: 4, uevents: 17, relay: console.Relay{Master: 9, Client: 10}, client: clientState{1234, true},
+	s := &server{name: "web", listener: 4, uevents: 17, restart: restart{early: 3}, relay: console.Relay{Master: 9, Client: 10}, client: clientState{1234, true},
 		conns: []int{11, 12}, watch: watched{keeper: 100, init: 101, goes: 5, exit: 6, status: 7, pidfd: 8, master: 9, slave: 13, delegns: 14, net: -1},
 		waiter: &waiter{control.Resume(16, control.OpShutdown, "-m \"a\tb\"\nx", true), time.UnixMilli(1700000000123)}}
 	back := &server{}
@@ -32,6 +33,24 @@ func TestHandover(t *testing.T) {
 	}
 	if err := back.decode([]string{"zone", "-bad"}); err == nil {
 		t.Error("a bad name was taken")
+	}
+}
+
+func TestRestart(t *testing.T) {
+	var r restart
+	var got []time.Duration
+	for _, life := range []time.Duration{0, time.Second, 0, 0, earlyEnd - 1, 0, 0, earlyEnd, 0, 0} {
+		got = append(got, r.ended(life)/time.Second)
+	}
+	if want := []time.Duration{0, 1, 2, 4, 8, 10, 10, 0, 0, 1}; !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	if r.due() {
+		t.Error("due, and does not wait")
+	}
+	self, _, err := control.StartTime(os.Getpid())
+	if life := lived(&control.Record{Start: self}); err != nil || life < 0 || life > time.Hour {
+		t.Errorf("lived %v, %v", life, err)
 	}
 }
 

@@ -164,6 +164,8 @@ func (s *server) timeout() int {
 		return int(max(time.Until(s.waiter.deadline)/time.Millisecond+1, 0))
 	case s.busy:
 		return -1
+	case !s.restart.at.IsZero():
+		return int(max(time.Until(s.restart.at)/time.Millisecond+1, 0))
 	case !s.active() && s.relay.Client < 0:
 		return 100 // until the lock can be had, to end
 	}
@@ -172,6 +174,8 @@ func (s *server) timeout() int {
 
 func (s *server) exitFD() int {
 	switch {
+	case !s.restart.at.IsZero():
+		return -1 // it has ended
 	case s.watching:
 		return s.watch.exit
 	case s.machine != nil && s.machine.Keeper != nil:
@@ -273,7 +277,7 @@ func (s *server) notice(last bool, format string, args ...any) {
 // next begins what is to be done: the end of init first, as requests that
 // came meanwhile are about a zone that has ended.
 func (s *server) next(exited bool) {
-	if !exited && len(s.pending) == 0 {
+	if !exited && len(s.pending) == 0 && !s.restart.due() {
 		return
 	}
 	if s.watching {
@@ -282,6 +286,10 @@ func (s *server) next(exited bool) {
 	s.busy = true
 	if exited {
 		go s.carry(nil, s.ended)
+		return
+	}
+	if len(s.pending) == 0 {
+		go s.carry(nil, func(ctx context.Context, o *operation) error { return s.reboot(ctx, o, "") })
 		return
 	}
 	r := s.pending[0]

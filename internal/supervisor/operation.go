@@ -270,6 +270,7 @@ func (s *server) drop() {
 		s.relay.Move()
 		s.relay.Master = -1
 		s.machine = nil
+		s.restart.at = time.Time{}
 		s.relay.Forget()
 		close(done)
 	})
@@ -313,7 +314,7 @@ func (s *server) ended(ctx context.Context, o *operation) error {
 	}
 	w := s.takeWaiter()
 	if again && w == nil {
-		return s.reboot(ctx, o, "")
+		return s.bootAgain(ctx, o)
 	}
 	err = s.halt(ctx, o)
 	if w == nil {

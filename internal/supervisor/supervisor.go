@@ -55,6 +55,7 @@ type server struct {
 	relay    console.Relay
 	client   clientState
 	waiter   *waiter // a shutdown that waits for the zone to end
+	restart  restart
 	machine  *boot.Machine
 	watching bool // the watching role
 	fresh    bool // executed just now: the first turn does not wait
