@@ -302,6 +302,44 @@ func remove(path string, depth int) error {
 	return nil
 }
 
+// The attributes of a group that begin so can be read by those in it, but be
+// set only by whoever has all rights where the hierarchy was mounted first: not
+// by whom a group was delegated to.
+const tagPrefix = "security.zones."
+
+// Tag keeps a value with the group at path, for OwnTag.
+func Tag(path, key, value string) error {
+	if err := unix.Lsetxattr(path, tagPrefix+key, []byte(value), 0); err != nil {
+		return fmt.Errorf("tag cgroup: %w", err)
+	}
+	return nil
+}
+
+// OwnTag is what Tag has kept with the group that the caller's cgroup namespace
+// begins at; false when there is nothing, or no telling.
+func OwnTag(key string) (value string, ok bool) {
+	top, err := Mount()
+	if err != nil {
+		return "", false
+	}
+	buf := make([]byte, 256)
+	// What is mounted there may have changed since.
+	f, err := os.OpenFile(top, unix.O_DIRECTORY|unix.O_RDONLY, 0)
+	if err != nil {
+		return "", false
+	}
+	defer f.Close()
+	var st unix.Statfs_t
+	if err := unix.Fstatfs(int(f.Fd()), &st); err != nil || st.Type != unix.CGROUP2_SUPER_MAGIC {
+		return "", false
+	}
+	n, err := unix.Fgetxattr(int(f.Fd()), tagPrefix+key, buf)
+	if err != nil || n == 0 {
+		return "", false
+	}
+	return string(buf[:n]), true
+}
+
 // Leaf makes, for a process that joins a running container, a group below path
 // which uid owns, and opens it: path itself may hold no process once it has
 // handed controllers on.

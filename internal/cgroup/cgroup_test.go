@@ -53,6 +53,13 @@ func TestLife(t *testing.T) {
 	if err := unix.Stat(filepath.Join(path, "cgroup.procs"), &st); err != nil || st.Uid != 12345 {
 		t.Errorf("owner %d, %v", st.Uid, err)
 	}
+	if err := Tag(path, "test", "value"); err != nil {
+		t.Error(err)
+	}
+	value := make([]byte, 16)
+	if n, err := unix.Lgetxattr(path, tagPrefix+"test", value); err != nil || string(value[:n]) != "value" {
+		t.Errorf("tag %q, %v", value[:max(n, 0)], err)
+	}
 	leaf, err := Leaf(path, "deep", 12345)
 	if err != nil {
 		t.Fatal(err)

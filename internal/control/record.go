@@ -304,6 +304,16 @@ func GroupOf(name zone.Name) string {
 	return filepath.Join(top, zone.Slice, string(name))
 }
 
+// BrandTag is the tag of a zone's cgroup that tells those in it its brand.
+const BrandTag = "brand"
+
+// OwnBrand is the brand of the zone that the caller is in, as the host has
+// written it down; empty when there is no telling.
+func OwnBrand() string {
+	name, _ := cgroup.OwnTag(BrandTag)
+	return name
+}
+
 // Active lists the names that have a record, in no order. It needs the right
 // to list Dir.
 func Active() ([]zone.Name, error) {

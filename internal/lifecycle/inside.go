@@ -34,6 +34,9 @@ func (m *Manager) ownRow() (Row, error) {
 		ID: id, Active: true, Name: zone.Name(name), State: zone.Running, Path: "/",
 		Brand: brand.Default, Exclusive: ownNetwork(),
 	}
+	if name := control.OwnBrand(); name != "" {
+		row.Brand = name
+	}
 	if e, err := store.Open("").Lookup(row.Name); err == nil {
 		row.UUID = e.UUID
 	}
