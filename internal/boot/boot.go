@@ -105,7 +105,7 @@ func (m *Machine) Start(ctx context.Context, args spec.BootArgs) error {
 	if args.Init != "" {
 		init = args.Init
 	}
-	if err := m.checkInit(init); err != nil {
+	if err := within(ctx, "look at init", func() error { return m.checkInit(init) }); err != nil {
 		return err
 	}
 	if err := m.Keeper.Go(ctx, init, append([]string{init}, args.Argv...)); err != nil {

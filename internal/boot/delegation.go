@@ -143,7 +143,7 @@ func delegate(ctx context.Context, m *Machine) error {
 		return err
 	}
 	base := int(m.Record.UIDBase)
-	return within(ctx, func() error { return m.grant(ctx, base) })
+	return within(ctx, "delegate ZFS datasets", func() error { return m.grant(ctx, base) })
 }
 
 // grant hands the datasets over, each after it has been made fit for it.
@@ -168,16 +168,16 @@ func (m *Machine) grant(ctx context.Context, base int) error {
 	return nil
 }
 
-// within runs f and gives up on it when ctx ends: a call to a pool that is
-// suspended does not come back, and no signal ends it.
-func within(ctx context.Context, f func() error) error {
+// within runs f, which is to do what is said, and gives up on it when ctx ends:
+// a call to a pool that is suspended does not come back, and no signal ends it.
+func within(ctx context.Context, what string, f func() error) error {
 	done := make(chan error, 1)
 	go func() { done <- f() }()
 	select {
 	case err := <-done:
 		return err
 	case <-ctx.Done():
-		return fmt.Errorf("cannot delegate ZFS datasets: the pool does not answer: %w", ctx.Err())
+		return fmt.Errorf("cannot %s: the storage does not answer: %w", what, ctx.Err())
 	}
 }
 

@@ -87,21 +87,27 @@ func startProcess(ctx context.Context, m *Machine) error {
 		Hostname: z.Hostname, Title: string(z.Name),
 		Console: "/dev/console", Keep: []*os.File{m.Term.Master, m.Term.Slave}, Limits: z.Process, Env: z.Env}
 	z.Process.Rlimits = nsexec.AllowRlimits(z.Process.Rlimits)
-	done := make(chan error, 1)
-	go func() {
+	made := make(chan *nsexec.Keeper, 1)
+	err = within(ctx, "make the zone's mounts and first process", func() error {
 		runtime.LockOSThread() // and never unlocked
-		err := mount.Isolate()
-		if err == nil {
-			err = tree.Build(stageDir, userns, int(z.IDBase))
+		if err := mount.Isolate(); err != nil {
+			return err
 		}
-		if err == nil {
-			m.Keeper, err = in.Start(ctx)
+		if err := tree.Build(stageDir, userns, int(z.IDBase)); err != nil {
+			return err
 		}
-		done <- err
-	}()
-	if err := <-done; err != nil {
+		// Nobody is there for it any more.
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		k, err := in.Start(ctx)
+		made <- k
+		return err
+	})
+	if err != nil {
 		return err
 	}
+	m.Keeper = <-made
 	if err := m.noteProcesses(); err != nil {
 		return err
 	}

@@ -83,6 +83,9 @@ func (m *Manager) cloneSource(name, source zone.Name, denied bool) (*subjectZone
 	if err != nil {
 		return nil, err
 	}
+	if err := m.answering(from.path()); err != nil {
+		return nil, err
+	}
 	cfg, _, err := m.Store.Load(name)
 	if err != nil {
 		return nil, subject(string(name), reason(err))

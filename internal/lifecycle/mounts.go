@@ -59,6 +59,9 @@ func (m *Manager) mountProblem(ctx context.Context, res *config.Resource) string
 	if kind == "tmpfs" {
 		return ""
 	}
+	if err := zfs.AnsweringAt(m.Store.Root() + special); err != nil {
+		return fmt.Sprintf("could not access %s: %v", special, err)
+	}
 	var st unix.Statfs_t
 	if err := unix.Statfs(m.Store.Root()+special, &st); err != nil {
 		return fmt.Sprintf("could not access %s: %v", special, cli.Reason(err))

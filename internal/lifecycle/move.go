@@ -32,6 +32,9 @@ func (m *Manager) Move(ctx context.Context, name zone.Name, to string, opts Move
 	if now, err := m.Store.Lookup(name); err == nil && filepath.IsAbs(to) && (within(to, now.Path) || within(now.Path, to)) {
 		return bare("could not move zone to %s: it overlaps with the present zonepath %s", to, now.Path)
 	}
+	if err := m.answering(to); err != nil {
+		return err
+	}
 	info, statErr := os.Lstat(to)
 	if statErr == nil && info.IsDir() && !emptyFolder(to) {
 		return bare("could not move zone to %s: directory not empty", to)

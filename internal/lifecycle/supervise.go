@@ -160,6 +160,9 @@ func (m *Manager) begin(ctx context.Context, name zone.Name, verb zone.Verb) (z 
 	if z, err = m.load(name); err == nil {
 		err = verb.Check(name, z.state)
 	}
+	if err == nil {
+		err = m.answering(z.path(), z.entry.Path)
+	}
 	if err != nil {
 		unlock()
 		return nil, nil, err

@@ -49,6 +49,9 @@ func (m *Manager) Verify(ctx context.Context, name zone.Name, verb zone.Verb) er
 	if err != nil {
 		return err
 	}
+	if err := m.answering(z.path()); err != nil {
+		return err
+	}
 	return m.verify(ctx, z, verb)
 }
 
@@ -66,6 +69,9 @@ func (m *Manager) mend(ctx context.Context, name zone.Name) error {
 	entry, err := m.Store.Lookup(name)
 	if err != nil {
 		return named("could not get zone path", reason(err))
+	}
+	if err := m.answering(entry.Path); err != nil {
+		return err
 	}
 	if err := m.recoverMove(ctx, name, entry.Path); err != nil {
 		return aboutf("a move was cut off, and could not be taken back: %v", err)

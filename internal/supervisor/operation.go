@@ -244,7 +244,7 @@ func (s *server) halt(ctx context.Context, o *operation) error {
 	s.drop()
 	if err := m.Halt(ctx); err != nil {
 		s.post(func() { s.machine = m })
-		return errors.Join(err, errors.New("unable to destroy zone"))
+		return errors.Join(err, s.waitsFor(), errors.New("unable to destroy zone"))
 	}
 	s.dropSnapshot()
 	for _, h := range []brand.Hook{brand.Halt, brand.PostStateChange} {

@@ -9,10 +9,12 @@ import (
 	"strings"
 
 	"zones/internal/brand"
+	"zones/internal/config"
 	"zones/internal/control"
 	"zones/internal/mount"
 	"zones/internal/schema"
 	"zones/internal/spec"
+	"zones/internal/zfs"
 	"zones/internal/zone"
 )
 
@@ -21,6 +23,9 @@ import (
 func (s *server) plan() (*spec.Zone, map[string]zone.Name, error) {
 	c, _, err := s.store.Load(s.name)
 	if err != nil {
+		return nil, nil, err
+	}
+	if err := answering(c); err != nil {
 		return nil, nil, err
 	}
 	name, _ := schema.Brand.Of(c)
@@ -50,6 +55,34 @@ func (s *server) plan() (*spec.Zone, map[string]zone.Name, error) {
 		return nil, nil, err
 	}
 	return z, s.roots(), nil
+}
+
+// answering fails when the zone is on a pool that is suspended: whatever is done
+// there waits, and cannot be killed.
+func answering(c *config.Config) error {
+	paths := []string{c.Text(schema.ZonePath.Property)}
+	var names []string
+	for _, fs := range c.All(schema.FSResource) {
+		special := fs.Text(schema.FSSpecial.Property)
+		if strings.HasPrefix(special, "/") {
+			paths = append(paths, special)
+		} else {
+			names = append(names, special)
+		}
+	}
+	for _, d := range c.All(schema.DatasetResource) {
+		names = append(names, d.Text(schema.DatasetName.Property))
+	}
+	return errors.Join(zfs.Answering(names...), zfs.AnsweringAt(paths...))
+}
+
+// waitsFor is why a zone cannot be halted, if that is to be seen.
+func (s *server) waitsFor() error {
+	c, _, err := s.store.Load(s.name)
+	if err != nil {
+		return nil
+	}
+	return answering(c)
 }
 
 // checkOthers refuses a root, or ids, that another zone has now.

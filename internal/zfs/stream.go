@@ -19,10 +19,7 @@ func send(ctx context.Context, snapshot string, w io.Writer) error {
 	}
 	var errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = w, &errs
-	if err := cmd.Run(); err != nil {
-		return classify("send", snapshot, errs.String(), err)
-	}
-	return nil
+	return call(ctx, cmd, snapshot, &errs)
 }
 
 // Receive makes a file system that does not exist yet out of a stream. It is

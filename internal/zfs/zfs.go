@@ -168,11 +168,31 @@ func pipe(ctx context.Context, in io.Reader, object string, args ...string) (str
 	}
 	var out, errs bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = in, &out, &errs
-	if err := cmd.Run(); err != nil {
-		if ctx.Err() != nil {
-			return "", ctx.Err()
-		}
-		return "", classify(args[0], object, errs.String(), err)
+	if err := call(ctx, cmd, object, &errs); err != nil {
+		return "", err
 	}
 	return out.String(), nil
+}
+
+// call runs a command whose messages go to errs. When it fails because it does
+// not end, what it reads and writes is in use for longer than the call.
+func call(ctx context.Context, cmd *exec.Cmd, object string, errs *bytes.Buffer) error {
+	verb := cmd.Args[1]
+	if err := cmd.Start(); err != nil {
+		return classify(verb, object, "", err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- cmd.Wait() }()
+	err := await(ctx, done, operands(cmd.Args[1:]))
+	var suspended *SuspendedError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &suspended):
+		_ = cmd.Process.Kill()
+		return err
+	case ctx.Err() != nil:
+		return ctx.Err()
+	}
+	return classify(verb, object, errs.String(), err)
 }

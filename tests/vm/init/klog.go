@@ -40,6 +40,8 @@ var harmless = regexp.MustCompile(strings.Join([]string{
 	// OpenZFS's assembly, tried out when it is loaded, uses the frame pointer
 	// for its own; a stack looked at meanwhile ends there.
 	`kernel stack (regs at|frame pointer at) .* has bad `,
+	// What OpenZFS says of devices that a test takes away.
+	`WARNING: Pool '\w+' (has encountered an uncorrectable I/O failure|was suspended and is being resumed)`,
 	`\bspectre|Spectre V|MDS|RETBLEED|Retbleed`, // an emulated CPU's mitigations
 }, "|"))
 
