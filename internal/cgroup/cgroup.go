@@ -307,12 +307,25 @@ func remove(path string, depth int) error {
 // by whom a group was delegated to.
 const tagPrefix = "security.zones."
 
-// Tag keeps a value with the group at path, for OwnTag.
+// maxTag is the most that the kernel keeps as one attribute.
+const maxTag = 64 << 10
+
+// Tag keeps a value with the group at path for as long as that is there.
 func Tag(path, key, value string) error {
 	if err := unix.Lsetxattr(path, tagPrefix+key, []byte(value), 0); err != nil {
 		return fmt.Errorf("tag cgroup: %w", err)
 	}
 	return nil
+}
+
+// TagOf is what Tag has kept with the group at path; empty when that is nothing.
+func TagOf(path, key string) string {
+	buf := make([]byte, maxTag)
+	n, err := unix.Lgetxattr(path, tagPrefix+key, buf)
+	if err != nil {
+		return ""
+	}
+	return string(buf[:n])
 }
 
 // OwnTag is what Tag has kept with the group that the caller's cgroup namespace
@@ -322,7 +335,7 @@ func OwnTag(key string) (value string, ok bool) {
 	if err != nil {
 		return "", false
 	}
-	buf := make([]byte, 256)
+	buf := make([]byte, maxTag)
 	// What is mounted there may have changed since.
 	f, err := os.OpenFile(top, unix.O_DIRECTORY|unix.O_RDONLY, 0)
 	if err != nil {

@@ -304,8 +304,11 @@ func GroupOf(name zone.Name) string {
 	return filepath.Join(top, zone.Slice, string(name))
 }
 
-// BrandTag is the tag of a zone's cgroup that tells those in it its brand.
-const BrandTag = "brand"
+// Tags of a zone's cgroup.
+const (
+	BrandTag   = "brand"     // tells those in it the zone's brand
+	AddressTag = "addresses" // Record.Addresses, a line each: the record may be lost
+)
 
 // OwnBrand is the brand of the zone that the caller is in, as the host has
 // written it down; empty when there is no telling.

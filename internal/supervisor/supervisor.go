@@ -188,6 +188,7 @@ func told(m *boot.Machine) bool {
 // a process in the zone's cgroup.
 func (s *server) guess() *control.Record {
 	r := &control.Record{Name: s.name, Boot: control.BootID(), Phase: control.PhaseDown, Cgroup: control.GroupOf(s.name)}
+	r.Addresses = boot.TaggedAddresses(r.Cgroup)
 	pids, _ := cgroup.Processes(r.Cgroup)
 	for _, pid := range pids {
 		keeper := parent(pid)
