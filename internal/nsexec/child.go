@@ -120,13 +120,28 @@ func deadline(ctx context.Context, f *os.File) (stop func()) {
 	return func() { after() }
 }
 
-// WaitFor is Wait that gives up, and kills the child, when ctx ends.
+// WaitFor is Wait that gives up, and kills the child, when ctx ends. A child
+// that the kernel keeps from dying is not waited for.
 func (c *Child) WaitFor(ctx context.Context) (syscall.WaitStatus, error) {
-	stop := context.AfterFunc(ctx, func() { _ = unix.PidfdSendSignal(int(c.PIDFD.Fd()), unix.SIGKILL, nil, 0) })
-	defer stop()
-	status, err := c.Wait()
-	if err == nil && ctx.Err() != nil {
-		err = ctx.Err()
+	type end struct {
+		status syscall.WaitStatus
+		err    error
 	}
-	return status, err
+	ended := make(chan end, 1)
+	go func() {
+		status, err := c.Wait()
+		ended <- end{status, err}
+	}()
+	select {
+	case e := <-ended:
+		return e.status, e.err
+	case <-ctx.Done():
+	}
+	_ = unix.PidfdSendSignal(int(c.PIDFD.Fd()), unix.SIGKILL, nil, 0)
+	select {
+	case e := <-ended:
+		return e.status, errors.Join(e.err, ctx.Err())
+	case <-time.After(time.Second):
+		return 0, ctx.Err()
+	}
 }

@@ -52,6 +52,30 @@ func TestExec(t *testing.T) {
 	}
 }
 
+func TestWaitFor(t *testing.T) {
+	for _, test := range []struct {
+		command string
+		want    error
+	}{{"exit 7", nil}, {"exec sleep 1000", context.DeadlineExceeded}} {
+		p, err := NewProgram()
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.Exec("/bin/sh", []string{"sh", "-c", test.command}, nil)
+		c, err := p.Start(0, -1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
+		s, err := c.WaitFor(ctx)
+		cancel()
+		if !errors.Is(err, test.want) || s.Exited() == (test.want != nil) {
+			t.Errorf("%s: %v, %v", test.command, s, err)
+		}
+		c.Close()
+	}
+}
+
 func TestFailuresNameTheCall(t *testing.T) {
 	p, err := NewProgram()
 	if err != nil {

@@ -374,6 +374,10 @@ func (s *server) shutdown(ctx context.Context, o *operation, r *control.Request,
 	case s.waiter != nil:
 		return errors.New("shutdown already in progress")
 	}
+	// What is begun in the zone might wait for its pool, and could not be ended.
+	if err := s.waitsFor(); err != nil {
+		return errors.Join(err, errors.New("unable to shutdown zone"))
+	}
 	if s.machine.Record.Init == spec.EntrypointInit {
 		return s.signal(o, r)
 	}

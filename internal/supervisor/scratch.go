@@ -14,6 +14,7 @@ import (
 	"zones/internal/boot"
 	"zones/internal/control"
 	"zones/internal/mount"
+	"zones/internal/zfs"
 	"zones/internal/zone"
 )
 
@@ -66,6 +67,9 @@ func (s *server) unmount(ctx context.Context, o *operation, state zone.State) er
 		return invalid(control.OpUnmount, state)
 	}
 	lu := filepath.Join(s.machine.Record.Zonepath, scratchRoot)
+	if err := zfs.AnsweringAt(lu); err != nil {
+		return err
+	}
 	m := s.machine
 	s.drop()
 	if err := m.Halt(ctx); err != nil {
@@ -78,6 +82,9 @@ func (s *server) unmount(ctx context.Context, o *operation, state zone.State) er
 // clearScratch removes the mount points that were made in a scratch root: as
 // folders that are empty, or files of no length, and nothing else.
 func clearScratch(lu string) error {
+	if err := zfs.AnsweringAt(lu); err != nil {
+		return err
+	}
 	dir, err := mount.OpenRoot(lu)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
