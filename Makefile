@@ -39,7 +39,7 @@ install: build ## the commands, the pages and the module's source, under DESTDIR
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/zones
 	install -m 755 bin/zonecfg bin/zoneadm bin/zlogin bin/delegns $(DESTDIR)$(PREFIX)/sbin
 	install -m 755 bin/zonename $(DESTDIR)$(PREFIX)/bin
-	install -m 755 bin/zoneadmd bin/zonestart cmd/zoneadm/units/zones-service $(DESTDIR)$(PREFIX)/lib/zones
+	install -m 755 bin/zoneadmd bin/zonestart bin/zoneunpack cmd/zoneadm/units/zones-service $(DESTDIR)$(PREFIX)/lib/zones
 	@# Under this name zoneadm is the service for administrators of zones.
 	ln -sf ../../sbin/zoneadm $(DESTDIR)$(PREFIX)/lib/zones/zones-admin
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system $(wildcard cmd/zoneadm/units/zones*.*)

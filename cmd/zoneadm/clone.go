@@ -34,9 +34,6 @@ func clone(ctx context.Context, e *env, v *verb, args []string) error {
 	}
 	source := zone.Name(rest[0])
 	how.Denied = e.caller != 0 && !e.zones.Authorized(source, e.user, "clonefrom")
-	bar := newBar(e.say.Err)
-	defer bar.Done()
-	how.Progress = bar.Set
 	err = e.zones.Clone(ctx, e.zone, source, how)
 	if errors.Is(err, lifecycle.ErrMethod) {
 		return &usageError{verb: v, status: cli.ExitError}

@@ -35,9 +35,6 @@ func install(ctx context.Context, e *env, v *verb, args []string) error {
 	if err := e.readable(&src); err != nil {
 		return err
 	}
-	bar := newBar(e.say.Err)
-	defer bar.Done()
-	src.Progress = bar.Set
 	return e.zones.Install(ctx, e.zone, src)
 }
 

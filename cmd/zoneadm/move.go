@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 
-	"zones/internal/lifecycle"
 	"zones/internal/zone"
 )
 
@@ -23,7 +22,5 @@ func move(ctx context.Context, e *env, v *verb, args []string) error {
 	if err := e.sanity(zone.Move); err != nil {
 		return err
 	}
-	bar := newBar(e.say.Err)
-	defer bar.Done()
-	return e.zones.Move(ctx, e.zone, rest[0], lifecycle.MoveOptions{Progress: bar.Set})
+	return e.zones.Move(ctx, e.zone, rest[0])
 }

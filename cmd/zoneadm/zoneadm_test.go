@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"zones/internal/unpacker"
 	"zones/internal/zone"
 )
 
@@ -23,6 +25,10 @@ func TestMain(m *testing.M) {
 // own: no zone of the machine is touched, and none of them needs root unless
 // it says so.
 func TestScripts(t *testing.T) {
+	program := filepath.Join(t.TempDir(), unpacker.Program)
+	if out, err := exec.Command("go", "build", "-o", program, "zones/cmd/zoneunpack").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
 		RequireExplicitExec: false,
@@ -32,6 +38,11 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"status": status},
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("R", e.WorkDir)
+			// It is looked for beside zoneadm.
+			beside := filepath.Join(filepath.SplitList(e.Getenv("PATH"))[0], unpacker.Program)
+			if err := os.Symlink(program, beside); err != nil && !errors.Is(err, os.ErrExist) {
+				return err
+			}
 			return os.Chmod(e.WorkDir, 0o755)
 		},
 	})

@@ -14,7 +14,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"zones/internal/brand"
-	"zones/internal/image"
 	"zones/internal/schema"
 	"zones/internal/store"
 	"zones/internal/zfs"
@@ -26,8 +25,6 @@ type CloneOptions struct {
 	Method   string // "copy", or empty for the best there is
 	Snapshot string // DATASET@NAME to clone; empty for a new one
 	Denied   bool   // the caller has no authorization to read the source
-	// Progress hears how far a copy is; nil for nobody.
-	Progress func(done, total int64)
 }
 
 // ErrMethod is a method of cloning that does not exist.
@@ -307,7 +304,7 @@ func (c *cloning) copy(ctx context.Context) error {
 		return err
 	}
 	c.m.Talk.Print(fmt.Sprintf("Copying %s...", from))
-	if err := c.m.copyTree(ctx, c.from, from, c.z.path(), c.how.Progress); err != nil {
+	if err := c.m.copyTree(ctx, c.from, from, c.z.path()); err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -319,22 +316,13 @@ func (c *cloning) copy(ctx context.Context) error {
 }
 
 // copyTree copies a zonepath of z into an empty folder.
-func (m *Manager) copyTree(ctx context.Context, z *subjectZone, from, to string, progress func(done, total int64)) error {
+func (m *Manager) copyTree(ctx context.Context, z *subjectZone, from, to string) error {
 	size, _ := schema.IDSize.Of(z.cfg)
-	opts := image.Options{Kind: image.Directory, MaxID: int(size) - 1, MaxFiles: maxCopied}
-	if progress != nil {
-		opts.Progress = func(p image.Progress) { progress(p.Done, p.Total) }
-	}
-	src, err := image.Open(from, opts)
-	if err != nil {
-		return err
-	}
-	defer src.Close()
-	result, err := src.Unpack(ctx, to)
-	if result != nil {
-		for _, note := range result.Notes {
-			m.Talk.Bare(note)
-		}
+	src := m.source("d", from)
+	src.MaxID, src.MaxFiles = int(size)-1, maxCopied
+	result, err := src.Fill(ctx, to)
+	for _, note := range result.Notes {
+		m.Talk.Bare(note)
 	}
 	if err != nil {
 		return err

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"zones/internal/entrypoint"
-	"zones/internal/image"
+	"zones/internal/unpacker"
 )
 
 // keepEntrypoint writes down what an image says about running it, unless the
@@ -33,7 +33,7 @@ func (in *install) keepEntrypoint() error {
 
 // entrypointOf is what an image says about running it; nil when it names no
 // program.
-func entrypointOf(c *image.Config) *entrypoint.Entrypoint {
+func entrypointOf(c *unpacker.Config) *entrypoint.Entrypoint {
 	if c == nil {
 		return nil
 	}

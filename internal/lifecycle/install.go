@@ -6,13 +6,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"zones/internal/brand"
-	"zones/internal/image"
+	"zones/internal/unpacker"
 	"zones/internal/zfs"
 	"zones/internal/zone"
 )
@@ -31,8 +32,6 @@ type Source struct {
 	Packages []string // added to a release
 	Mirror   string   // of a release; empty for the host's own
 	NoHome   bool     // no file system of its own for the zonepath
-	// Progress hears how far the unpacking is; nil for nobody.
-	Progress func(done, total int64)
 }
 
 // Install makes a configured zone usable. It is incomplete while the work goes
@@ -47,7 +46,6 @@ func (m *Manager) Install(ctx context.Context, name zone.Name, src Source) error
 	}
 	defer unlock()
 	in := &install{m: m, z: z, src: src, path: z.path()}
-	defer in.close()
 	err = walk(ctx, zone.Install, in.steps())
 	var failed *HookError
 	if errors.As(err, &failed) && failed.retry() {
@@ -79,9 +77,9 @@ type install struct {
 	z      *subjectZone
 	src    Source
 	path   string
-	opened []*image.Source
-	hooked bool          // the brand installs by a command of its own
-	config *image.Config // of the last image; nil for none
+	opened []*unpacker.Source
+	hooked bool             // the brand installs by a command of its own
+	config *unpacker.Config // of the last image; nil for none
 }
 
 func (in *install) root() string { return filepath.Join(in.path, rootName) }
@@ -99,12 +97,6 @@ func (in *install) steps() []step {
 		{"sync", func(context.Context) error { return durable(in.path) }},
 		{"installed", func(context.Context) error { return in.m.setState(in.z.name, zone.Installed) }},
 		{"post", in.post},
-	}
-}
-
-func (in *install) close() {
-	for _, s := range in.opened {
-		_ = s.Close()
 	}
 }
 
@@ -129,28 +121,25 @@ func (in *install) open(ctx context.Context) error {
 		in.src.Letter, in.src.Name = 'r', release
 	}
 	for i, name := range append([]string{in.src.Name}, in.src.Overlays...) {
-		opts := image.Options{Progress: in.progress, Mirror: in.src.Mirror, Packages: in.src.Packages}
-		kinds := kindsOf['g']
+		s := in.m.source("g", name)
+		s.Mirror, s.Packages = in.src.Mirror, in.src.Packages
 		if i == 0 {
-			kinds = kindsOf[in.src.Letter]
+			s.Letter, s.File = string(in.src.Letter), in.src.File
 		}
-		if opts.Only = kinds; len(kinds) == 1 {
-			opts.Kind = kinds[0]
-		}
-		path := name
-		if i == 0 && in.src.File != nil {
-			path = fmt.Sprintf("/proc/self/fd/%d", in.src.File.Fd())
-		}
-		s, err := image.Open(path, opts)
-		if err != nil {
+		if err := s.Open(ctx); err != nil {
 			return sourceError(name, err)
 		}
 		in.opened = append(in.opened, s)
-		if s.Kind() == image.ZFSSnapshot && !zfs.Exists(ctx, s.Name()) {
+		if s.Form == unpacker.Snapshot && !zfs.Exists(ctx, s.Short) {
 			return sourceError(name, zfs.ErrNotFound)
 		}
 	}
 	return in.room()
+}
+
+// source is what a root is to be filled from.
+func (m *Manager) source(letter, name string) *unpacker.Source {
+	return &unpacker.Source{Letter: letter, Name: name, Stdin: m.Streams.In, Stderr: m.Streams.Err}
 }
 
 // room refuses to mix a source with what somebody has put there, or to put it
@@ -163,22 +152,6 @@ func (in *install) room() error {
 		return aboutf("%s is not empty: install without a source to use what is there.", in.root())
 	}
 	return nil
-}
-
-// kindsOf says what each option's source may turn out to be; one alone is not
-// looked for. All are possible where none is listed.
-var kindsOf = map[byte][]image.Kind{
-	'a': {image.Tar, image.OCIArchive, image.ZFSStream},
-	'd': {image.Directory},
-	's': {image.ZFSSnapshot, image.ZFSStream},
-	'i': {image.OCILayout, image.OCIArchive, image.Registry},
-	'r': {image.Bootstrap},
-}
-
-func (in *install) progress(p image.Progress) {
-	if in.src.Progress != nil {
-		in.src.Progress(p.Done, p.Total)
-	}
 }
 
 // sourceError words a source that cannot be used.
@@ -224,8 +197,7 @@ func (in *install) receives() bool {
 	if len(in.opened) == 0 {
 		return false
 	}
-	k := in.opened[0].Kind()
-	return k == image.ZFSStream || k == image.ZFSSnapshot
+	return in.opened[0].Form != unpacker.Tree
 }
 
 func (in *install) unpack(ctx context.Context) error {
@@ -241,7 +213,7 @@ func (in *install) unpack(ctx context.Context) error {
 		rest = rest[1:]
 	}
 	for _, s := range rest {
-		result, err := s.Unpack(ctx, in.root())
+		result, err := s.Fill(ctx, in.root())
 		for _, note := range result.Notes {
 			in.m.Talk.Bare(note)
 		}
@@ -249,7 +221,7 @@ func (in *install) unpack(ctx context.Context) error {
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			return sourceError(s.Name(), err)
+			return sourceError(s.Short, err)
 		}
 		if result.Config != nil {
 			in.config = result.Config
@@ -298,31 +270,28 @@ func (in *install) startOver(ctx context.Context, cause error) error {
 
 // receive makes the zonepath's file system out of a snapshot or a stream. What
 // it holds is either a zonepath, with root in it, or a root.
-func (in *install) receive(ctx context.Context, s *image.Source) error {
+func (in *install) receive(ctx context.Context, s *unpacker.Source) error {
 	at, err := zfs.MountedAt(in.path)
 	if err != nil {
 		return err
 	}
 	if at == "" {
-		return sourceError(s.Name(), errors.New("the zonepath is not a ZFS file system of its own"))
+		return sourceError(s.Short, errors.New("the zonepath is not a ZFS file system of its own"))
 	}
 	// The file system was made for the zonepath; the stream takes its place.
 	props, err := zfs.Get(ctx, at, "mountpoint")
 	if err != nil {
-		return sourceError(s.Name(), err)
+		return sourceError(s.Short, err)
 	}
 	if err := zfs.Destroy(ctx, at); err != nil {
-		return sourceError(s.Name(), err)
+		return sourceError(s.Short, err)
 	}
 	h := home{path: in.path, explicit: props["mountpoint"].Local()}
-	if s.Kind() == image.ZFSSnapshot {
-		err = zfs.Copy(ctx, s.Name(), at, nil, h.properties()...)
+	if s.Form == unpacker.Snapshot {
+		err = zfs.Copy(ctx, s.Short, at, nil, h.properties()...)
 	} else {
-		var stream interface {
-			Read([]byte) (int, error)
-			Close() error
-		}
-		if stream, err = s.Stream(); err == nil {
+		var stream io.ReadCloser
+		if stream, err = s.Stream(ctx); err == nil {
 			err = zfs.Receive(ctx, stream, at, h.properties()...)
 			_ = stream.Close()
 		}
@@ -331,7 +300,7 @@ func (in *install) receive(ctx context.Context, s *image.Source) error {
 		err = in.mountReceived(ctx, at)
 	}
 	if err != nil {
-		return sourceError(s.Name(), err)
+		return sourceError(s.Short, err)
 	}
 	return in.arrange()
 }

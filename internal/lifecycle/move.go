@@ -16,16 +16,10 @@ import (
 	"zones/internal/zone"
 )
 
-// MoveOptions say how a zone is moved.
-type MoveOptions struct {
-	// Progress hears how far a copy is; nil for nobody.
-	Progress func(done, total int64)
-}
-
 // Move gives an installed zone another zonepath. Whatever fails, and wherever
 // zoneadm is cut off, the zone is whole at one of the two: what is under way is
 // written down, and the next verb on the zone takes it back or completes it.
-func (m *Manager) Move(ctx context.Context, name zone.Name, to string, opts MoveOptions) error {
+func (m *Manager) Move(ctx context.Context, name zone.Name, to string) error {
 	if err := m.Verify(ctx, name, zone.Move); err != nil {
 		return err
 	}
@@ -47,7 +41,7 @@ func (m *Manager) Move(ctx context.Context, name zone.Name, to string, opts Move
 		return err
 	}
 	defer unlock()
-	mv := &moving{m: m, z: z, opts: opts, journal: journal{From: z.path(), To: to, Made: statErr != nil}}
+	mv := &moving{m: m, z: z, journal: journal{From: z.path(), To: to, Made: statErr != nil}}
 	if err := mv.allowed(); err != nil {
 		if mv.Made {
 			_ = os.Remove(to)
@@ -66,9 +60,8 @@ func (m *Manager) Move(ctx context.Context, name zone.Name, to string, opts Move
 
 // moving is one move under way.
 type moving struct {
-	m    *Manager
-	z    *subjectZone
-	opts MoveOptions
+	m *Manager
+	z *subjectZone
 	journal
 }
 
@@ -222,7 +215,7 @@ func (mv *moving) transfer(ctx context.Context) error {
 		return nil
 	}
 	mv.m.Talk.Print(fmt.Sprintf("Moving across file systems; copying zonepath %s...", mv.From))
-	if err := mv.m.copyTree(ctx, mv.z, mv.From, mv.To, mv.opts.Progress); err != nil {
+	if err := mv.m.copyTree(ctx, mv.z, mv.From, mv.To); err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
