@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"sync"
 	"time"
 
 	"zones/internal/cli"
@@ -49,8 +50,11 @@ func serve(ctx context.Context, say *cli.Speaker) int {
 // served are the commands that users may ask for.
 var served = map[string]bool{"zoneadm": true, "zlogin": true}
 
-// terminal is what the kinds of terminals are called.
-var terminal = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9+._-]{0,63}$`)
+// terminal is what the kinds of terminals are called. Only the service needs
+// it, and it takes longer to make than anything else that a command begins with.
+var terminal = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9+._-]{0,63}$`)
+})
 
 // decide makes the command for a request: for root, and for users with rights
 // over any zone.
@@ -69,7 +73,7 @@ func decide(r *deputy.Request) *exec.Cmd {
 	}
 	cmd := exec.Command(filepath.Join(filepath.Dir(self), r.Program), r.Args...)
 	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", cli.CallerEnv + "=" + strconv.Itoa(int(r.UID))}
-	if terminal.MatchString(r.Term) {
+	if terminal().MatchString(r.Term) {
 		cmd.Env = append(cmd.Env, "TERM="+r.Term)
 	}
 	cmd.Dir = "/"
