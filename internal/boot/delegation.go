@@ -31,6 +31,9 @@ const (
 	on        = "on"
 )
 
+// notRoot is an owner who is not the host's root, whoever that is.
+const notRoot = -1
+
 // A prefetch is what takes long and depends on no step: it is done while the
 // first of them are carried out.
 type prefetch struct {
@@ -61,6 +64,11 @@ func (m *Machine) prefetch(ctx context.Context) {
 		owners := map[string]int{}
 		var held []*os.File
 		for _, name := range z.Datasets {
+			// To count is cheaper than to look.
+			if n, ok := zfs.Objects(name, 0); ok && n == 0 {
+				owners[name] = notRoot
+				continue
+			}
 			// The module answers sooner about what is mounted, and to look at it
 			// is cheaper than mounting it for writing.
 			tree, uid, err := mount.Look(consumer, name, zfsutil)
@@ -68,7 +76,7 @@ func (m *Machine) prefetch(ctx context.Context) {
 			case err == nil:
 				held, owners[name] = append(held, tree), uid
 			case errors.Is(err, unix.EBUSY):
-				owners[name] = -1
+				owners[name] = notRoot
 			}
 		}
 		p.props, p.err = zfs.GetAll(ctx, z.Datasets, zfs.PropType, propZoned)

@@ -21,6 +21,12 @@ const (
 	commandSize    = 32 << 10  // no release's zfs_cmd_t is larger
 	offNvlistDst   = 4096 + 16 // of zc_nvlist_dst; its size follows
 	answerSize     = 256 << 10
+
+	iocUserspaceOne = 'Z'<<8 | 0x2d
+	offGUID         = 4096 + 48 + 8192 + 256 // of zc_guid, here the user
+	offCookie       = offGUID + 24           // of zc_cookie, the answer
+	offType         = offCookie + 8          // of zc_objset_type, what is asked for
+	userObjUsed     = 4
 )
 
 // Kinds of object sets, as the module numbers them.
@@ -77,6 +83,30 @@ func stats(dev *os.File, name string) (nvlist, bool) {
 		return nil, false
 	}
 	return decode(answer[:size])
+}
+
+// Objects counts what a user owns in a file system: files, folders and the root
+// folder. The number is of what is on disk, and so is that of now for a file
+// system that is not mounted. It cannot always be had: old file systems do not
+// count, and encrypted ones need their key.
+func Objects(name string, uid uint32) (n uint64, ok bool) {
+	if len(name) > 255 {
+		return 0, false
+	}
+	dev, err := os.OpenFile("/dev/zfs", os.O_RDWR, 0)
+	if err != nil {
+		return 0, false
+	}
+	defer dev.Close()
+	const unanswered = ^uint64(0)
+	command := make([]byte, commandSize)
+	copy(command, name)
+	binary.NativeEndian.PutUint64(command[offGUID:], uint64(uid))
+	binary.NativeEndian.PutUint64(command[offCookie:], unanswered)
+	binary.NativeEndian.PutUint64(command[offType:], userObjUsed)
+	_, _, errno := unix.Syscall(unix.SYS_IOCTL, dev.Fd(), iocUserspaceOne, uintptr(unsafe.Pointer(&command[0])))
+	n = binary.NativeEndian.Uint64(command[offCookie:])
+	return n, errno == 0 && n != unanswered
 }
 
 // properties words what the module said as zfs get -p does.
