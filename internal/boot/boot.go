@@ -108,11 +108,16 @@ func (m *Machine) Start(ctx context.Context, args spec.BootArgs) error {
 	if err := within(ctx, "look at init", func() error { return m.checkInit(init) }); err != nil {
 		return err
 	}
+	// Whoever adopts the zone from here on finds what init is.
+	m.Record.Init = init
+	if err := m.Record.Save(); err != nil {
+		return err
+	}
 	if err := m.Keeper.Go(ctx, init, append([]string{init}, args.Argv...)); err != nil {
 		return fmt.Errorf("unable to boot zone: %w", err)
 	}
 	m.done("init", start)
-	m.Record.Phase, m.Record.Init = control.PhaseRunning, init
+	m.Record.Phase = control.PhaseRunning
 	return m.Record.Save()
 }
 

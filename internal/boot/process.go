@@ -302,6 +302,13 @@ func Adopt(r *control.Record) (*Machine, error) {
 		return m, err
 	}
 	m.Keeper = keeper
+	if m.Record.Phase == control.PhaseReady && keeper.Gone() {
+		// The supervisor died before it could write down that init runs.
+		m.Record.Phase = control.PhaseRunning
+		if err := m.Record.Save(); err != nil {
+			return m, err
+		}
+	}
 	if len(kept) >= 2 {
 		_ = unix.SetNonblock(int(kept[0].Fd()), true)
 		m.Term = &console.Terminal{Master: kept[0], Slave: kept[1], Path: kept[1].Name()}

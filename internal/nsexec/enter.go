@@ -188,7 +188,7 @@ func OpenIn(ctx context.Context, target *os.File, path string, flags int) (*os.F
 	p.Call("setresuid", unix.SYS_SETRESUID, 0, 0, 0)
 	p.Set(fd, "open", unix.SYS_OPENAT, unix.AT_FDCWD, path, flags|unix.O_CLOEXEC|unix.O_NOCTTY, 0)
 	p.Mark("opened", fd)
-	p.Pause()
+	p.Linger()
 	c, err := p.Start(0, -1)
 	if err != nil {
 		return nil, fmt.Errorf("open %s inside: %w", path, err)

@@ -276,8 +276,9 @@ func NewUserns(ctx context.Context, lines string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
+	p.CloseAllBut()
 	p.Mark("made", 0)
-	p.Pause()
+	p.Linger()
 	c, err := p.Start(unix.CLONE_NEWUSER, -1)
 	if err != nil {
 		return nil, fmt.Errorf("make user namespace: %w", err)

@@ -94,14 +94,23 @@ func (k *Keeper) Commit() error {
 
 // Go lets the first process become path with argv, and returns when it has.
 // The keeper must have been committed, or the end of the wait is never seen.
+// One that was told before, by a supervisor that died, is only waited for.
 func (k *Keeper) Go(ctx context.Context, path string, argv []string) error {
-	if err := SendExec(int(k.goes.Fd()), path, argv); err != nil {
+	if err := SendExec(int(k.goes.Fd()), path, argv); err != nil && !errors.Is(err, unix.EPIPE) {
 		return err
 	}
 	if err := k.child.AwaitExec(ctx); err != nil {
 		return fmt.Errorf("start %s: %w", path, err)
 	}
 	return nil
+}
+
+// Gone reports whether the first process has become what it was told to, or
+// ended.
+func (k *Keeper) Gone() bool {
+	set := []unix.PollFd{{Fd: int32(k.child.Status.Fd()), Events: unix.POLLIN}}
+	n, err := unix.Poll(set, 0)
+	return err == nil && n == 1 && set[0].Revents&(unix.POLLIN|unix.POLLHUP) == unix.POLLHUP
 }
 
 // ExitFD is readable when the first process has ended.

@@ -121,6 +121,37 @@ func TestRegistersAndMarks(t *testing.T) {
 	}
 }
 
+// A child that is there for its parent only ends when nobody can read its marks
+// any more, as when the parent was killed.
+func TestLinger(t *testing.T) {
+	p, err := NewProgram()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.CloseAllBut()
+	p.Mark("there", 0)
+	p.Linger()
+	c, err := p.Start(0, -1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.AwaitMark(background(t)); err != nil {
+		t.Fatal(err)
+	}
+	set := []unix.PollFd{{Fd: int32(c.PIDFD.Fd()), Events: unix.POLLIN}}
+	if n, err := unix.Poll(set, 50); n != 0 || err != nil {
+		t.Errorf("it did not wait: %d, %v", n, err)
+	}
+	c.Status.Close()
+	if n, err := unix.Poll(set, 10000); n != 1 || err != nil {
+		t.Errorf("it did not end: %d, %v", n, err)
+	}
+	if status, err := c.WaitFor(background(t)); err != nil || !status.Exited() {
+		t.Errorf("%v, %v", status, err)
+	}
+	c.PIDFD.Close()
+}
+
 func TestTitle(t *testing.T) {
 	p, err := NewProgram()
 	if err != nil {

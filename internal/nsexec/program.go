@@ -258,6 +258,16 @@ func (p *Program) Exit(status int) { p.add("exit", opExit, 0, 0, []any{status}) 
 // Pause appends a wait that only SIGKILL ends.
 func (p *Program) Pause() { p.add("pause", opPause, 0, 0, nil) }
 
+// Linger appends the end of a child that is there for its parent only: it waits
+// until the parent kills it, or is gone itself. CloseAllBut must have come
+// before, or the child's own copies keep the status pipe from being closed.
+func (p *Program) Linger() {
+	status := []unix.PollFd{{Fd: int32(p.status[1])}} // asks for nothing, and is told of errors
+	p.keep = append(p.keep, status)
+	p.Try("linger", unix.SYS_PPOLL, unsafe.Pointer(&status[0]), 1, 0, 0, 0)
+	p.Exit(0)
+}
+
 // Fork appends a clone3 with args; the new process carries out child, which
 // must not be changed afterwards. The result goes into register r.
 func (p *Program) Fork(r Reg, name string, args *CloneArgs, child *Program) {
