@@ -111,7 +111,7 @@ static struct file *own_file(const struct file *nsfile)
 {
 	struct path path = { .mnt = nsfs, .dentry = nsfile->f_path.dentry };
 
-	return dentry_open(&path, O_RDONLY, current_cred());
+	return dentry_open(&path, O_RDONLY, dn_cred);
 }
 
 /**

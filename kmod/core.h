@@ -198,6 +198,7 @@ struct dn_file {
 /* main.c */
 extern struct mutex dn_lock;
 extern struct dn_limits dn_limits;
+extern const struct cred *dn_cred;
 
 /* ns.c: the tree of namespaces, and their life */
 extern struct dn_ns dn_root;

@@ -7,6 +7,7 @@
 
 #include <linux/anon_inodes.h>
 #include <linux/compat.h>
+#include <linux/cred.h>
 #include <linux/module.h>
 #include <linux/poll.h>
 #include <linux/seq_file.h>
@@ -123,6 +124,7 @@ static const struct file_operations ns_fops = {
 /* A file of a namespace for the caller. */
 struct file *dn_file_new(struct dn_ns *ns, bool holds)
 {
+	const struct cred *callers;
 	struct dn_file *f;
 	struct file *file;
 
@@ -132,7 +134,9 @@ struct file *dn_file_new(struct dn_ns *ns, bool holds)
 		return ERR_PTR(-ENOMEM);
 	f->ns = ns;
 	f->holds = holds;
+	callers = override_creds(dn_cred);
 	file = anon_inode_getfile("[delegns]", &ns_fops, f, O_RDWR | O_CLOEXEC);
+	revert_creds(callers);
 	if (IS_ERR(file)) {
 		kfree(f);
 		return file;

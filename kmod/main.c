@@ -11,7 +11,9 @@
  */
 #include "core.h"
 
+#include <linux/cred.h>
 #include <linux/module.h>
+#include <linux/sched/task.h>
 
 #define CREATE_TRACE_POINTS
 #include "trace.h"
@@ -41,15 +43,24 @@ MODULE_PARM_DESC(grants_each, "the most grants in one namespace");
 module_param_named(attached_max, dn_limits.attached, uint, 0644);
 MODULE_PARM_DESC(attached_max, "the most user namespaces attached to one namespace");
 
+/*
+ * Our files are the kernel's: the credentials of whoever caused one would keep
+ * his user namespace for as long as somebody else has the file.
+ */
+const struct cred *dn_cred;
+
 static int __init delegns_init(void)
 {
 	int err;
 
+	dn_cred = prepare_kernel_cred(&init_task);
+	if (!dn_cred)
+		return -ENOMEM;
 	seqcount_init(&dn_root.grants_seq);
 	dn_watch_start();
 	err = dn_attach_start();
 	if (err)
-		return err;
+		goto err_cred;
 	err = dn_proc_init();
 	if (err)
 		goto err_attach;
@@ -62,6 +73,8 @@ err_proc:
 	dn_proc_exit();
 err_attach:
 	dn_attach_stop();
+err_cred:
+	put_cred(dn_cred);
 	return err;
 }
 
@@ -72,6 +85,7 @@ static void __exit delegns_exit(void)
 	dn_proc_exit();
 	dn_watch_stop();
 	dn_attach_stop();
+	put_cred(dn_cred);
 	WARN_ON(!xa_empty(&dn_by_id));
 }
 

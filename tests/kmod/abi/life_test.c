@@ -329,6 +329,37 @@ static void kept_alive(void)
 	}
 }
 
+static int create_and_pass(void *sock)
+{
+	int fd = dn_create("inner");
+
+	return fd < 0 ? fd : send_fd(*(int *)sock, fd);
+}
+
+/* A descriptor that a zone made and gave to the host does not keep the zone. */
+static void passed_out(void)
+{
+	struct zone z = zone_new();
+	struct delegns_info info;
+	int pair[2], outer = dn_create("outer"), inner;
+
+	check_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	check_eq(dn_attach(outer, z.userns), 0);
+	check_eq(in_zone(&z, create_and_pass, &pair[1]), 0);
+	inner = recv_fd(pair[0]);
+	check_eq(inner >= 0, 1);
+	zone_kill(&z);
+	for (int ms = 0; ms < 20000 && dn_attached(outer); ms += 50)
+		msleep(50);
+	check_eq(dn_attached(outer), 0);
+	check_eq(dn_info(inner, &info), 0);
+	check_eq(!!(info.state & DELEGNS_STATE_DEAD), 1);
+	close(inner);
+	close(outer);
+	close(pair[0]);
+	close(pair[1]);
+}
+
 /* Deaths in a chain: the inner one hides the outer one until it is noticed. */
 struct nest {
 	int sock;
@@ -483,6 +514,7 @@ void life_tests(void)
 	RUN(supervisor_killed);
 	RUN(attached_again);
 	RUN(kept_alive);
+	RUN(passed_out);
 	RUN(nested_deaths);
 	RUN(noticed_in_time);
 	RUN(every_order);
