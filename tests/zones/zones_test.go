@@ -131,20 +131,24 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
+// patience is how much longer than a machine with nothing else to do a machine
+// may take.
+const patience = 4
+
 func until(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: until SECONDS COMMAND [ARG...]")
 	}
 	seconds, err := strconv.Atoi(args[0])
 	ts.Check(err)
-	end := time.Now().Add(time.Duration(seconds) * time.Second)
+	end := time.Now().Add(patience * time.Duration(seconds) * time.Second)
 	for {
 		out, err := exec.Command(args[1], args[2:]...).CombinedOutput()
 		if err == nil {
 			return
 		}
 		if time.Now().After(end) {
-			ts.Fatalf("after %d s still: %v: %s", seconds, err, out)
+			ts.Fatalf("after %d s still: %v: %s", patience*seconds, err, out)
 		}
 		time.Sleep(200 * time.Millisecond)
 	}
