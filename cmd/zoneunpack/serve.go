@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
+	"zones/internal/entrypoint"
 	"zones/internal/image"
 	"zones/internal/unpacker"
 )
@@ -56,10 +58,7 @@ func serve(ctx context.Context, reply *unpacker.Reply, from *unpacker.Source, ve
 	case verb == unpacker.Fill && len(args) == 1:
 		result, err := s.Unpack(ctx, args[0])
 		reply.Notes = result.Notes
-		if result.Config != nil {
-			c := unpacker.Config(*result.Config)
-			reply.Config = &c
-		}
+		reply.Entrypoint = entrypointOf(result.Config)
 		return err
 	case verb == unpacker.Stream:
 		bytes, err := s.Stream()
@@ -71,4 +70,17 @@ func serve(ctx context.Context, reply *unpacker.Reply, from *unpacker.Source, ve
 		return err
 	}
 	return errVerb
+}
+
+// entrypointOf is what an image says about running it; nil when it names no
+// program.
+func entrypointOf(c *image.Config) *entrypoint.Entrypoint {
+	if c == nil {
+		return nil
+	}
+	argv := slices.Concat(c.Entrypoint, c.Cmd)
+	if len(argv) == 0 || argv[0] == "" {
+		return nil
+	}
+	return &entrypoint.Entrypoint{Argv: argv, Env: c.Env, User: c.User, Dir: c.WorkingDir, Stop: c.StopSignal}
 }

@@ -32,7 +32,8 @@ func makeCgroup(_ context.Context, m *Machine) error {
 	if err := cgroup.Delegate(z.Cgroup, int(z.IDBase)); err != nil {
 		return err
 	}
-	// Which only tells the zone about itself; a zone within one may not.
+	// Only commands in the zone read it. In a zone within a zone it cannot be
+	// set, and they make do without.
 	_ = cgroup.Tag(z.Cgroup, control.BrandTag, z.Brand)
 	f, err := cgroup.Open(z.Cgroup)
 	m.cgroup = f

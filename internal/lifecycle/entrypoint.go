@@ -3,17 +3,13 @@
 package lifecycle
 
 import (
-	"slices"
 	"strings"
-
-	"zones/internal/entrypoint"
-	"zones/internal/unpacker"
 )
 
 // keepEntrypoint writes down what an image says about running it, unless the
 // image is a system: one with an init that names no program but a shell.
 func (in *install) keepEntrypoint() error {
-	e := entrypointOf(in.config)
+	e := in.entrypoint
 	if e == nil {
 		return nil
 	}
@@ -29,17 +25,4 @@ func (in *install) keepEntrypoint() error {
 	}
 	in.m.Talk.Print("The zone will run the program of the image: " + strings.Join(e.Argv, " "))
 	return nil
-}
-
-// entrypointOf is what an image says about running it; nil when it names no
-// program.
-func entrypointOf(c *unpacker.Config) *entrypoint.Entrypoint {
-	if c == nil {
-		return nil
-	}
-	argv := slices.Concat(c.Entrypoint, c.Cmd)
-	if len(argv) == 0 || argv[0] == "" {
-		return nil
-	}
-	return &entrypoint.Entrypoint{Argv: argv, Env: c.Env, User: c.User, Dir: c.WorkingDir, Stop: c.StopSignal}
 }

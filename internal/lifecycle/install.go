@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"zones/internal/brand"
+	"zones/internal/entrypoint"
 	"zones/internal/unpacker"
 	"zones/internal/zfs"
 	"zones/internal/zone"
@@ -73,13 +74,13 @@ func (m *Manager) load(name zone.Name) (*subjectZone, error) {
 
 // install is one installation under way.
 type install struct {
-	m      *Manager
-	z      *subjectZone
-	src    Source
-	path   string
-	opened []*unpacker.Source
-	hooked bool             // the brand installs by a command of its own
-	config *unpacker.Config // of the last image; nil for none
+	m          *Manager
+	z          *subjectZone
+	src        Source
+	path       string
+	opened     []*unpacker.Source
+	hooked     bool                   // the brand installs by a command of its own
+	entrypoint *entrypoint.Entrypoint // of the last image that names a program; nil for none
 }
 
 func (in *install) root() string { return filepath.Join(in.path, rootName) }
@@ -223,8 +224,8 @@ func (in *install) unpack(ctx context.Context) error {
 			}
 			return sourceError(s.Short, err)
 		}
-		if result.Config != nil {
-			in.config = result.Config
+		if result.Entrypoint != nil {
+			in.entrypoint = result.Entrypoint
 		}
 	}
 	return nil

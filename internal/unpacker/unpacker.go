@@ -19,6 +19,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"zones/internal/entrypoint"
 )
 
 // Program is what the program is called.
@@ -73,21 +75,11 @@ type Source struct {
 
 // Reply is what the program answers.
 type Reply struct {
-	Error  string // why it failed; empty for success
-	Form   Form
-	Short  string
-	Notes  []string // what was left out or changed, one finding a line
-	Config *Config  // of an image; nil for none
-}
-
-// Config is what an image says about running it, as image.Config.
-type Config struct {
-	User       string
-	WorkingDir string
-	Entrypoint []string
-	Cmd        []string
-	Env        []string
-	StopSignal string
+	Error      string // why it failed; empty for success
+	Form       Form
+	Short      string
+	Notes      []string               // what was left out or changed, one finding a line
+	Entrypoint *entrypoint.Entrypoint // nil unless it is an image that names a program
 }
 
 // Open finds out what the source is, and whether it can be used.
