@@ -284,7 +284,7 @@ static void mistake_timer(void)
 	kfree(t);
 }
 
-static void mistake_freed(void)
+static noinline void mistake_freed(void)	/* the report names it */
 {
 	char *p = kmalloc(64, GFP_KERNEL);
 
