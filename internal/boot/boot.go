@@ -34,6 +34,9 @@ type Machine struct {
 	Roots map[string]zone.Name
 	// Mounted says that the zone is for maintenance, and not to be started.
 	Mounted bool
+	// At, when set, is called wherever the zone is between two states: where a
+	// supervisor that is killed leaves something half done.
+	At func()
 	// Done, when set, is told how long each step took.
 	Done func(step string, took time.Duration)
 
@@ -80,6 +83,7 @@ func (m *Machine) Ready(ctx context.Context) error {
 
 func (m *Machine) steps(ctx context.Context) error {
 	for i, step := range Steps {
+		m.at()
 		start := time.Now()
 		if err := step.Do(ctx, m); err != nil {
 			// The limit that ended the step must not end its undoing.
@@ -88,6 +92,12 @@ func (m *Machine) steps(ctx context.Context) error {
 		m.done(step.Name, start)
 	}
 	return nil
+}
+
+func (m *Machine) at() {
+	if m.At != nil {
+		m.At()
+	}
 }
 
 func (m *Machine) done(step string, start time.Time) {
@@ -113,9 +123,11 @@ func (m *Machine) Start(ctx context.Context, args spec.BootArgs) error {
 	if err := m.Record.Save(); err != nil {
 		return err
 	}
+	m.at()
 	if err := m.Keeper.Go(ctx, init, append([]string{init}, args.Argv...)); err != nil {
 		return fmt.Errorf("unable to boot zone: %w", err)
 	}
+	m.at()
 	m.done("init", start)
 	m.Record.Phase = control.PhaseRunning
 	return m.Record.Save()
@@ -148,6 +160,7 @@ func (m *Machine) undo(ctx context.Context, last int) error {
 		if i == 0 && len(errs) > 0 {
 			break
 		}
+		m.at()
 		start := time.Now()
 		if err := Steps[i].Undo(ctx, m); err != nil {
 			errs = append(errs, err)
@@ -188,5 +201,6 @@ func commit(_ context.Context, m *Machine) error {
 	if err := m.Record.Save(); err != nil {
 		return err
 	}
+	m.at()
 	return m.Keeper.Commit()
 }

@@ -142,6 +142,7 @@ func delegate(ctx context.Context, m *Machine) error {
 		return err
 	}
 	m.Record.ID = m.NS.ID()
+	m.at()
 	userns, err := os.Open(fmt.Sprintf("/proc/%d/ns/user", m.Record.PID))
 	if err != nil {
 		return fmt.Errorf("attach user namespace: %w", err)
@@ -150,6 +151,7 @@ func delegate(ctx context.Context, m *Machine) error {
 	if err := m.NS.Attach(userns); err != nil {
 		return err
 	}
+	m.at()
 	base := int(m.Record.UIDBase)
 	return within(ctx, "delegate ZFS datasets", func() error { return m.grant(ctx, base) })
 }
@@ -160,6 +162,7 @@ func (m *Machine) grant(ctx context.Context, base int) error {
 		if err := m.setZoned(ctx, name); err != nil {
 			return err
 		}
+		m.at()
 		err, known := m.prepare.owned[name]
 		if !known {
 			err = own(name, base)
@@ -169,6 +172,7 @@ func (m *Machine) grant(ctx context.Context, base int) error {
 		}
 	}
 	for _, name := range m.Spec.Datasets {
+		m.at()
 		if err := m.NS.Grant(consumer, name); err != nil && !errors.Is(err, delegns.ErrExist) {
 			return fmt.Errorf("cannot delegate ZFS dataset '%s': %w", name, err)
 		}

@@ -29,6 +29,7 @@ func makeCgroup(_ context.Context, m *Machine) error {
 	if err := cgroup.Create(z.Cgroup, z.Limits); err != nil {
 		return err
 	}
+	m.at()
 	if err := cgroup.Delegate(z.Cgroup, int(z.IDBase)); err != nil {
 		return err
 	}
@@ -101,6 +102,7 @@ func startProcess(ctx context.Context, m *Machine) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
+		m.at()
 		k, err := in.Start(ctx)
 		made <- k
 		return err
@@ -109,15 +111,19 @@ func startProcess(ctx context.Context, m *Machine) error {
 		return err
 	}
 	m.Keeper = <-made
+	m.at()
 	if err := m.noteProcesses(); err != nil {
 		return err
 	}
+	m.at()
 	if err := nsexec.SetMaps(m.Keeper.InitPID, nsexec.MapLine(0, z.IDBase, z.IDSize)); err != nil {
 		return err
 	}
+	m.at()
 	if err := m.Keeper.Map(ctx); err != nil {
 		return err
 	}
+	m.at()
 	return m.setSysctls(ctx)
 }
 
@@ -198,6 +204,7 @@ func killProcesses(ctx context.Context, m *Machine) error {
 		m.Record.Phase = control.PhaseHalting
 		noted = m.Record.Save()
 	}
+	m.at()
 	return errors.Join(noted, kill(ctx, m.Record.Cgroup))
 }
 
@@ -223,6 +230,7 @@ func endProcess(ctx context.Context, m *Machine) error {
 			return err
 		}
 	}
+	m.at()
 	if m.Keeper != nil {
 		err := m.Keeper.Kill()
 		m.Keeper = nil
@@ -235,6 +243,7 @@ func endProcess(ctx context.Context, m *Machine) error {
 			return fmt.Errorf("end keeper: %w", err)
 		}
 	}
+	m.at()
 	closeFile(&m.Netns)
 	m.Record.PID, m.Record.Keeper, m.Record.KeeperFDs = 0, 0, nil
 	return nil

@@ -29,6 +29,22 @@ const ReadyFD = 3
 // booting and halting took: "STEP MICROSECONDS" lines, for measurements.
 const TraceEnv = "ZONEADMD_TRACE"
 
+// KillEnv names a place, as OPERATION.NUMBER, in which a program kills itself,
+// for tests of what is left behind then.
+const KillEnv = "_ZONEADM_KILL_BEFORE"
+
+// TestEnv is the part of the environment that measurements and tests pass on to
+// supervisors.
+func TestEnv() []string {
+	var env []string
+	for _, name := range []string{TraceEnv, KillEnv} {
+		if value := os.Getenv(name); value != "" {
+			env = append(env, name+"="+value)
+		}
+	}
+	return env
+}
+
 // StartError is a supervisor that could not be started: what it said itself.
 type StartError struct{ Lines []string }
 
@@ -113,9 +129,7 @@ func (s Starter) spawn(ctx context.Context, name zone.Name) error {
 	defer r.Close()
 	cmd := exec.Command(program, "-z", string(name))
 	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin"}
-	if file := os.Getenv(TraceEnv); file != "" {
-		cmd.Env = append(cmd.Env, TraceEnv+"="+file)
-	}
+	cmd.Env = append(cmd.Env, TestEnv()...)
 	cmd.Dir = "/"
 	cmd.ExtraFiles = []*os.File{w} // descriptor ReadyFD
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}

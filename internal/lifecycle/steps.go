@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"zones/internal/control"
 	"zones/internal/zone"
 )
 
@@ -23,7 +24,7 @@ type step struct {
 
 // killEnv names a step by its verb and number, as VERB.N, before which zoneadm
 // kills itself: so tests visit every place in which it can be cut off.
-const killEnv = "_ZONEADM_KILL_BEFORE"
+const killEnv = control.KillEnv
 
 // walk carries out the steps of a verb in order until one fails.
 func walk(ctx context.Context, verb zone.Verb, steps []step) error {

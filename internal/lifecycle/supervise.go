@@ -24,15 +24,26 @@ func (m *Manager) Start(ctx context.Context, name zone.Name, verb zone.Verb, arg
 	// Starting a supervisor takes as long as verifying: side by side, then. One
 	// that turns out not to be needed ends by itself.
 	supervisor := m.connect(ctx, name)
-	if verb != zone.Unmount {
-		if err := m.Verify(ctx, name, verb); err != nil {
-			supervisor.drop()
-			return err
+	verify := func(ctx context.Context) error {
+		if verb == zone.Unmount {
+			return nil
 		}
+		err := m.Verify(ctx, name, verb)
+		if err != nil {
+			supervisor.drop()
+		}
+		return err
 	}
-	err := m.use(supervisor, name, func(c *control.Conn) error {
-		return c.Do(ctx, operations[verb], args, m.Talk.Relay)
-	})
+	started := func(context.Context) error {
+		<-supervisor.done
+		return nil
+	}
+	do := func(ctx context.Context) error {
+		return m.use(supervisor, name, func(c *control.Conn) error {
+			return c.Do(ctx, operations[verb], args, m.Talk.Relay)
+		})
+	}
+	err := walk(ctx, verb, []step{{"verify", verify}, {"wait for the supervisor", started}, {"have it done", do}})
 	if errors.Is(err, errSaid) && verb.Calls() {
 		return About("call to zoneadmd failed")
 	}
@@ -41,12 +52,13 @@ func (m *Manager) Start(ctx context.Context, name zone.Name, verb zone.Verb, arg
 
 // Halt takes a zone down at once.
 func (m *Manager) Halt(ctx context.Context, name zone.Name) error {
-	if err := m.VerifyHook(ctx, name, zone.Halt); err != nil {
-		return err
+	verify := func(ctx context.Context) error { return m.VerifyHook(ctx, name, zone.Halt) }
+	do := func(ctx context.Context) error {
+		return m.ask(ctx, name, func(c *control.Conn) error {
+			return c.Do(ctx, control.OpHalt, "", m.Talk.Relay)
+		})
 	}
-	return m.ask(ctx, name, func(c *control.Conn) error {
-		return c.Do(ctx, control.OpHalt, "", m.Talk.Relay)
-	})
+	return walk(ctx, zone.Halt, []step{{"verify", verify}, {"have it done", do}})
 }
 
 // Shutdown asks the zone's init to end the zone and waits for that. With again

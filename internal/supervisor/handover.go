@@ -79,9 +79,7 @@ func (s *server) watchOn() error {
 // what it does not allocate.
 func environment() []string {
 	env := []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "GOMAXPROCS=1", "GOGC=off", "GODEBUG=madvdontneed=1"}
-	if file := os.Getenv(control.TraceEnv); file != "" {
-		env = append(env, control.TraceEnv+"="+file)
-	}
+	env = append(env, control.TestEnv()...)
 	return env
 }
 

@@ -300,6 +300,11 @@ func (s *server) next(exited bool) {
 // carry runs an operation beside the loop and answers its client.
 func (s *server) carry(r *control.Request, work func(context.Context, *operation) error) {
 	o := &operation{server: s, request: r}
+	s.begins(opEnd)
+	if r != nil {
+		s.begins(r.Op)
+	}
+	s.at()
 	err := work(context.Background(), o)
 	if err != nil && !errors.Is(err, errSaid) {
 		for _, line := range lines(err) {

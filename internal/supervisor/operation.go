@@ -154,15 +154,18 @@ func (s *server) readyUp(ctx context.Context, o *operation) error {
 		return err
 	}
 	m := &boot.Machine{Spec: z, Roots: roots, Say: o.say}
-	m.Done = tracer()
+	m.Done, m.At = tracer(), s.at
+	s.at()
 	if err := s.hook(ctx, o, brand.PreStateChange, z.Brand, z.Zonepath, zone.Installed, hookReady); err != nil {
 		return err
 	}
 	if err := s.snapshot(); err != nil {
 		return fmt.Errorf("unable to create snapshot: %w", err)
 	}
+	s.at()
 	err = m.Ready(ctx)
 	if err == nil {
+		s.at()
 		if err = s.hook(ctx, o, brand.PostStateChange, z.Brand, z.Zonepath, zone.Ready, hookReady); err != nil {
 			err = errors.Join(err, m.Halt(ctx))
 		}
@@ -225,9 +228,11 @@ func (s *server) start(ctx context.Context, o *operation, args string) error {
 			return err
 		}
 	}
+	s.at()
 	if err := s.machine.Start(ctx, a); err != nil {
 		return err
 	}
+	s.at()
 	return s.hook(ctx, o, brand.PostStateChange, r.Brand, r.Zonepath, zone.Running, hookBoot)
 }
 
@@ -241,12 +246,15 @@ func (s *server) halt(ctx context.Context, o *operation) error {
 	if err := s.hook(ctx, o, brand.PreStateChange, r.Brand, r.Zonepath, s.state(), hookHalt); err != nil {
 		return err
 	}
+	s.at()
 	s.drop()
 	if err := m.Halt(ctx); err != nil {
 		s.post(func() { s.machine = m })
 		return errors.Join(err, s.waitsFor(), errors.New("unable to destroy zone"))
 	}
+	s.at()
 	s.dropSnapshot()
+	s.at()
 	for _, h := range []brand.Hook{brand.Halt, brand.PostStateChange} {
 		if err := s.hook(ctx, o, h, r.Brand, r.Zonepath, zone.Installed, hookHalt); err != nil {
 			o.say("%v", err)

@@ -62,6 +62,9 @@ type server struct {
 	watch    watched
 	rester   *rester // of the watching role
 	uevents  int     // the kernel's announcements of devices, or -1
+	// doing and place say where the supervisor is, for tests that cut it off.
+	doing control.Op
+	place int
 	// volumesWanted says that the zone has nodes of the volumes it creates.
 	volumesWanted bool
 
@@ -220,7 +223,7 @@ func parent(pid int) int {
 
 func (s *server) adopt(m *boot.Machine) {
 	s.machine = m
-	m.Done = tracer()
+	m.Done, m.At = tracer(), s.at
 	if m.Spec == nil {
 		// Adopted, and not planned by this process.
 		c, _, err := s.store.Load(s.name)

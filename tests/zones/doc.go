@@ -7,6 +7,10 @@
 // first line is a comment that says what it shows. Besides testscript's own
 // commands it has
 //
+//	cut-off ZONE                     zoneadm and zoneadmd are killed in places of
+//	                                 every operation on an installed zone, each
+//	                                 followed by one more command, halt and a look
+//	                                 at what is left; prints "N places"
 //	exits STATUS COMMAND [ARG...]    the command ends with exactly that status;
 //	                                 stdout and stderr look at what it said
 //	until SECONDS COMMAND [ARG...]   the command succeeds within that time

@@ -58,6 +58,7 @@ func TestScenarios(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"cut-off":        cutOff,
 			"exits":          exits,
 			"until":          until,
 			"images":         images,
