@@ -43,7 +43,19 @@ func (e *env) sanity(v zone.Verb) error {
 		e.zones.TellDamage()
 		return &lifecycle.Failure{Form: lifecycle.Named, Text: "could not get state", Err: err}
 	}
-	return local(v.Check(e.zone, state))
+	err = local(v.Check(e.zone, state))
+	ending := state == zone.ShuttingDown || state == zone.Down
+	if state.Active() && (err == nil || !ending) {
+		return err
+	}
+	// What a supervisor left that was killed is cleared away first.
+	e.zones.Sweep(e.zone)
+	if ending {
+		if state, again := e.zones.State(e.zone); again == nil {
+			err = local(v.Check(e.zone, state))
+		}
+	}
+	return err
 }
 
 // local keeps the refusals that are zoneadm's own. Those of an active zone's

@@ -93,6 +93,38 @@ func (s Starter) Connect(ctx context.Context, name zone.Name) (c *Conn, recovere
 	return c, recovered, err
 }
 
+// Sweep clears away what a supervisor left that was killed: the remains of a zone
+// whose processes are gone, by another supervisor; or its socket and others of its
+// files. When somebody has the zone's lock nothing is done: he may be starting a
+// supervisor.
+func (s Starter) Sweep(name zone.Name, others ...string) {
+	path := Path(name, DoorSuffix)
+	if _, err := os.Lstat(path); err != nil {
+		return
+	}
+	now, cancel := context.WithCancel(context.Background())
+	cancel() // no waiting
+	unlock, err := s.Lock(now)
+	if err != nil {
+		return
+	}
+	defer unlock()
+	c, err := Dial(now, name)
+	if err == nil {
+		c.Close()
+	}
+	if !errors.Is(err, ErrNoSupervisor) {
+		return
+	}
+	if _, err := Load(name); !errors.Is(err, ErrNotActive) {
+		_ = s.spawn(context.Background(), name)
+		return
+	}
+	for _, file := range append(others, path) {
+		_ = os.Remove(file)
+	}
+}
+
 // Recovered is what the user is told when Connect took a zone over.
 func Recovered(name zone.Name, state zone.State) string {
 	return fmt.Sprintf("zone '%s': WARNING: zone is in state '%v', but zoneadmd does not appear to be available; "+

@@ -85,14 +85,25 @@ type connecting struct {
 
 func (m *Manager) connect(ctx context.Context, name zone.Name) *connecting {
 	c := &connecting{done: make(chan struct{})}
+	go func() {
+		defer close(c.done)
+		c.conn, c.recovered, c.err = m.starter(name).Connect(ctx, name)
+	}()
+	return c
+}
+
+func (m *Manager) starter(name zone.Name) control.Starter {
 	// Commands that verification runs meanwhile are not told of this lock: they
 	// are no part of what is done under it.
 	lock := func(ctx context.Context) (func(), error) { return m.takeLock(ctx, name) }
-	go func() {
-		defer close(c.done)
-		c.conn, c.recovered, c.err = control.Starter{Lock: lock, Group: spec.SupervisorGroup()}.Connect(ctx, name)
-	}()
-	return c
+	return control.Starter{Lock: lock, Group: spec.SupervisorGroup()}
+}
+
+// Sweep clears away what a supervisor left that was killed; see control.Starter.
+func (m *Manager) Sweep(name zone.Name) {
+	if m.Store.Root() == "" {
+		m.starter(name).Sweep(name, m.Store.SnapshotFile(name))
+	}
 }
 
 func (c *connecting) drop() {
@@ -153,10 +164,11 @@ func (m *Manager) lock(ctx context.Context, name zone.Name) (unlock func(), err 
 
 func (m *Manager) takeLock(ctx context.Context, name zone.Name) (release func(), err error) {
 	l, err := m.Store.LockZone(ctx, name)
-	if ctx.Err() != nil {
+	switch {
+	case err == nil:
+	case ctx.Err() != nil:
 		return nil, ctx.Err()
-	}
-	if err != nil {
+	default:
 		return nil, About("another zoneadm may have an operation in progress.")
 	}
 	return func() { _ = l.Unlock() }, nil
