@@ -6,12 +6,14 @@ package zones
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -25,6 +27,9 @@ type state map[thing]bool
 
 type thing struct{ kind, name string }
 
+// suspendedPool is the pool that scenarios take the disk away from.
+const suspendedPool = "other"
+
 // takeState looks at the machine.
 func takeState() (state, error) {
 	s := state{}
@@ -35,6 +40,7 @@ func takeState() (state, error) {
 		"link":                 func() ([]string, error) { return names("/sys/class/net") },
 		"network namespace":    func() ([]string, error) { return names("/run/netns") },
 		"delegation namespace": delegations,
+		"pool":                 func() ([]string, error) { return lines("zpool", "list", "-H", "-o", "name") },
 		"dataset":              func() ([]string, error) { return lines("zfs", "list", "-H", "-o", "name", "-t", "all") },
 		"zone":                 func() ([]string, error) { return lines("zoneadm", "list", "-cn") },
 		"state file":           func() ([]string, error) { return names("/run/zones") },
@@ -143,7 +149,15 @@ func forceOut(now, clean state) (errs []error) {
 	for _, name := range now.of("cgroup", clean) {
 		try(os.Remove(name))
 	}
+	pools := now.of("pool", clean)
+	for _, name := range pools {
+		_, err := lines("zpool", "destroy", "-f", name)
+		try(err)
+	}
 	for _, name := range now.of("dataset", clean) {
+		if pool, _, _ := strings.Cut(name, "/"); slices.Contains(pools, pool) {
+			continue
+		}
 		_, err := lines("zfs", "destroy", "-R", name)
 		try(err)
 	}
@@ -230,6 +244,20 @@ func delegations() ([]string, error) {
 	return found, nil
 }
 
+// revive switches disks on that a scenario switched off: whoever looks at a pool
+// without its disks may wait for ever, and cannot be killed.
+func revive() {
+	disks, _ := filepath.Glob("/sys/bus/pseudo/drivers/scsi_debug/adapter*/host*/target*/*/state")
+	for _, name := range disks {
+		if b, err := os.ReadFile(name); err != nil || strings.TrimSpace(string(b)) != "offline" {
+			continue
+		}
+		if os.WriteFile(name, []byte("running"), 0) == nil {
+			_, _ = lines("zpool", "clear", suspendedPool)
+		}
+	}
+}
+
 // names lists a directory that need not be there.
 func names(dir string) ([]string, error) {
 	entries, err := os.ReadDir(dir)
@@ -243,9 +271,12 @@ func names(dir string) ([]string, error) {
 	return found, nil
 }
 
-// lines runs a command and returns what it prints, by lines.
+// lines runs a command, for a minute at most, and returns the words it prints.
 func lines(name string, arg ...string) ([]string, error) {
-	out, err := exec.Command(name, arg...).CombinedOutput()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, name, arg...)
+	out, err := cmd.CombinedOutput()
 	if err != nil {
 		return nil, fmt.Errorf("%s %s: %w: %s", name, strings.Join(arg, " "), err, bytes.TrimSpace(out))
 	}

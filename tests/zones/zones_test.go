@@ -90,6 +90,7 @@ func chosen(t *testing.T) []string {
 
 // sweep fails the scenario for what it left, and removes that.
 func sweep(t testing.TB, clean state) {
+	revive()
 	var left []string
 	for end := time.Now().Add(settle); ; time.Sleep(200 * time.Millisecond) {
 		now, err := takeState()
