@@ -5,8 +5,9 @@
 package zones
 
 import (
+	"errors"
 	"flag"
-	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,10 +19,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-var (
-	shard = flag.String("shard", "1/1", "play only the `i/n`-th part of the scenarios")
-	dir   = flag.String("scenarios", ".", "`directory` of the scenarios")
-)
+var dir = flag.String("scenarios", ".", "`directory` of the scenarios, for as many machines as play them")
 
 const (
 	miniImage   = "/images/mini.tar.zst"
@@ -31,22 +29,12 @@ const (
 // settle is how long what a scenario ended may take to be gone.
 const settle = 10 * time.Second
 
-func TestMain(m *testing.M) {
-	flag.Parse()
-	// The machine is one: scenarios are played one after the other.
-	if err := flag.Set("test.parallel", "1"); err != nil {
-		panic(err)
-	}
-	os.Exit(m.Run())
-}
-
 func TestScenarios(t *testing.T) {
 	clean, err := takeState()
 	if err != nil {
 		t.Fatal(err)
 	}
-	testscript.Run(t, testscript.Params{
-		Files:               chosen(t),
+	play := testscript.Params{
 		RequireExplicitExec: true,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("MINI", miniImage)
@@ -66,26 +54,41 @@ func TestScenarios(t *testing.T) {
 			"remove":         remove,
 			"zonecfg-script": zonecfgScript,
 		},
-	})
+	}
+	for _, name := range scenarios(t) {
+		if taken(t, name) {
+			play.Files = []string{name}
+			testscript.RunT(oneByOne{t}, play)
+		}
+	}
 }
 
-// chosen are the scenarios of this shard: every n-th by name.
-func chosen(t *testing.T) []string {
+// oneByOne plays scenarios one after the other: the machine is one.
+type oneByOne struct{ *testing.T }
+
+func (oneByOne) Parallel()     {}
+func (oneByOne) Verbose() bool { return testing.Verbose() }
+
+func (o oneByOne) Run(name string, play func(testscript.T)) {
+	o.T.Run(name, func(t *testing.T) { play(oneByOne{t}) })
+}
+
+func scenarios(t *testing.T) []string {
 	all, err := filepath.Glob(filepath.Join(*dir, "*.txt"))
 	if err != nil || len(all) == 0 {
 		t.Fatalf("no scenarios in %s: %v", *dir, err)
 	}
-	var i, n int
-	if _, err := fmt.Sscanf(*shard, "%d/%d", &i, &n); err != nil || i < 1 || n < i {
-		t.Fatalf("-shard %s: i/n is wanted, with i from 1 to n", *shard)
+	return all
+}
+
+// taken takes a scenario for this machine, if no other one has it: whoever is
+// done with his takes the next.
+func taken(t *testing.T, name string) bool {
+	err := os.Mkdir(strings.TrimSuffix(name, ".txt")+".taken", 0o700)
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		t.Fatal(err)
 	}
-	var part []string
-	for k, name := range all {
-		if k%n == i-1 {
-			part = append(part, name)
-		}
-	}
-	return part
+	return err == nil
 }
 
 // sweep fails the scenario for what it left, and removes that.
