@@ -108,6 +108,10 @@ test-clients: ## programs of others that manage zones (Ansible, Puppet), in the 
 test-debug: ## the module on a kernel that checks itself
 	@tests/vm/debug
 
+.PHONY: test-races
+test-races: ## the module on a kernel that watches for data races
+	@tests/vm/races
+
 .PHONY: bench
 bench: ## what is measured, beside others (BENCH=name for one; tests/bench/run -l lists)
 	@tests/need build vm

@@ -237,13 +237,14 @@ module_param_cb(gone, &gone_ops, NULL, 0200);
 /*
  * Writing the name of a mistake to the parameter `mistake` makes it, so that
  * it can be seen whether a kernel that checks itself, and who reads its log,
- * notice.  Other kernels would just be broken by it.
+ * notice.  Kernels that would not, and just be broken by it, refuse.
  */
-static unsigned int mistake_shift(void)
+static void mistake_shift(void)
 {
 	static unsigned int far = 33;
+	unsigned int lost = 1U << READ_ONCE(far);
 
-	return 1U << READ_ONCE(far);
+	OPTIMIZER_HIDE_VAR(lost);
 }
 
 static void mistake_rcu(void)
@@ -307,25 +308,55 @@ static void mistake_leak(void)
 	}
 }
 
+static void race_on(struct work_struct *work)
+{
+	static unsigned int turns;
+	unsigned long end = jiffies + HZ;
+
+	while (time_before(jiffies, end)) {
+		turns++;
+		barrier();
+		cond_resched();
+	}
+}
+
+/* Two processors write without telling each other. */
+static void mistake_race(void)
+{
+	static DECLARE_WORK(other, race_on);
+
+	queue_work(system_unbound_wq, &other);
+	race_on(NULL);
+	flush_work(&other);
+}
+
+static const struct {
+	const char *name;
+	void (*make)(void);
+	bool noticed;		/* by this kernel */
+} mistakes[] = {
+	{ "shift", mistake_shift, IS_ENABLED(CONFIG_UBSAN_SHIFT) },
+	{ "rcu", mistake_rcu, IS_ENABLED(CONFIG_PROVE_RCU) },
+	{ "locks", mistake_locks, IS_ENABLED(CONFIG_PROVE_LOCKING) },
+	{ "timer", mistake_timer, IS_ENABLED(CONFIG_DEBUG_OBJECTS_TIMERS) },
+	{ "freed", mistake_freed, IS_ENABLED(CONFIG_KASAN) },
+	{ "leak", mistake_leak, IS_ENABLED(CONFIG_DEBUG_KMEMLEAK) },
+	{ "race", mistake_race, IS_ENABLED(CONFIG_KCSAN) },
+};
+
 static int mistake_set(const char *val, const struct kernel_param *kp)
 {
-	if (!IS_ENABLED(CONFIG_KASAN))
-		return -EOPNOTSUPP;
-	if (sysfs_streq(val, "shift"))
-		mistake_shift();
-	else if (sysfs_streq(val, "rcu"))
-		mistake_rcu();
-	else if (sysfs_streq(val, "locks"))
-		mistake_locks();
-	else if (sysfs_streq(val, "timer"))
-		mistake_timer();
-	else if (sysfs_streq(val, "freed"))
-		mistake_freed();
-	else if (sysfs_streq(val, "leak"))
-		mistake_leak();
-	else
-		return -EINVAL;
-	return 0;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(mistakes); i++) {
+		if (!sysfs_streq(val, mistakes[i].name))
+			continue;
+		if (!mistakes[i].noticed)
+			return -EOPNOTSUPP;
+		mistakes[i].make();
+		return 0;
+	}
+	return -EINVAL;
 }
 
 static const struct kernel_param_ops mistake_ops = { .set = mistake_set };
