@@ -223,13 +223,14 @@ static void revoke_all(int leave)
  * Unloads a consumer, which whoever next grants something of it brings back.
  * Nobody grants meanwhile, but whoever is at it already may.
  */
-static void reloader(int tasks)
+static void reloader(int tasks, int turn, time_t end)
 {
-	int leave = rnd(3) ? LEAVE_TEST : LEAVE_ZFS;
+	int leave = turn % 2 ? LEAVE_TEST : LEAVE_ZFS;
 	bool gone = false;
 
 	__atomic_store_n(&shared->leave, leave, __ATOMIC_SEQ_CST);
-	for (int ms = 0; ms < 20000 && !gone; ms += 50) {
+	/* Where everything is slow the tasks take their time to leave it. */
+	while (time(NULL) < end && !gone) {
 		bool all = true;
 
 		for (int n = FIRST_BOOK; n < tasks; n++)
@@ -287,7 +288,7 @@ static void task(int n, int tasks, uint64_t seed, time_t end)
 		for (int i = 0; i < 40; i++)
 			one_call(kept, NULL);
 		if (n == RELOADER)
-			reloader(tasks);
+			reloader(tasks, turn, end);
 		else if (n == REAPER)
 			reaper();
 		else if (n == INJECTOR)
