@@ -173,3 +173,56 @@ func TestShiftAttributes(t *testing.T) {
 		t.Error("what has no id was changed")
 	}
 }
+
+// A zone may make a tree that is deeper than descriptors or paths go.
+func TestRemoveDeep(t *testing.T) {
+	top := filepath.Join(t.TempDir(), "top")
+	if err := os.MkdirAll(filepath.Join(top, ".removed-1"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	outside := filepath.Join(t.TempDir(), "outside")
+	if err := os.WriteFile(outside, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, branch := range []string{"a", "b"} {
+		fd, err := unix.Open(top, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 6*removeDepth + 1 {
+			if err := unix.Mkdirat(fd, branch, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := unix.Symlinkat(filepath.Dir(outside), fd, "link"); err != nil {
+				t.Fatal(err)
+			}
+			next, err := unix.Openat(fd, branch, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+			unix.Close(fd)
+			if err != nil {
+				t.Fatal(err)
+			}
+			fd, branch = next, "d"
+		}
+		unix.Close(fd)
+		_ = os.Remove(filepath.Join(top, "link"))
+	}
+	var limit, low unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	low.Cur, low.Max = 4*removeDepth, limit.Max
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &low); err != nil {
+		t.Fatal(err)
+	}
+	err := removeAll(top)
+	_ = unix.Setrlimit(unix.RLIMIT_NOFILE, &limit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Lstat(top); !os.IsNotExist(err) {
+		t.Errorf("the tree is left: %v", err)
+	}
+	if _, err := os.Lstat(outside); err != nil {
+		t.Errorf("a link was followed: %v", err)
+	}
+}

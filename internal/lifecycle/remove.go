@@ -12,7 +12,6 @@ import (
 	"strconv"
 	"strings"
 
-	"zones/internal/cli"
 	"zones/internal/entrypoint"
 	"zones/internal/store"
 	"zones/internal/zfs"
@@ -75,16 +74,6 @@ func (m *Manager) removeZonepath(ctx context.Context, path string) error {
 		return nil
 	}
 	return m.removeTree(path)
-}
-
-// removeTree removes a folder and all in it, not following links and not
-// leaving its file system by them.
-func (m *Manager) removeTree(path string) error {
-	if err := os.RemoveAll(path); err != nil {
-		m.Talk.About(fmt.Sprintf("cannot remove %s: %v", path, cli.Reason(err)))
-		return bareErr(err)
-	}
-	return nil
 }
 
 // snapshotPrefix is what the snapshots made for clones begin with.

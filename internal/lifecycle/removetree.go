@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package lifecycle
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"zones/internal/cli"
+)
+
+// removeTree removes a file, or a folder and all in it, not following links and
+// not leaving its file system by them.
+func (m *Manager) removeTree(path string) error {
+	if err := removeAll(path); err != nil {
+		m.Talk.About(fmt.Sprintf("cannot remove %s: %v", path, cli.Reason(err)))
+		return bareErr(err)
+	}
+	return nil
+}
+
+func removeAll(path string) error {
+	err := os.Remove(path)
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	fd, openErr := unix.Open(path, folderFlags, 0)
+	if openErr != nil {
+		return err
+	}
+	r := &removal{top: fd}
+	err = r.clear(fd, 0)
+	unix.Close(fd)
+	if err != nil {
+		return err
+	}
+	return os.Remove(path)
+}
+
+const folderFlags = unix.O_RDONLY | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_CLOEXEC
+
+// removeDepth is how deep a removal goes down with a descriptor open at each
+// level.
+const removeDepth = 128
+
+// A removal removes a tree that a zone has made, which may be deeper than there
+// are descriptors: what lies too deep is moved up to the top, for another pass.
+type removal struct {
+	top   int
+	moved int
+}
+
+// clear removes what an open folder holds. What is moved up meanwhile, or passed
+// over because the folder changes as it is read, is seen by the next pass.
+func (r *removal) clear(fd, depth int) error {
+	for {
+		some, err := r.pass(fd, depth)
+		if err != nil || !some {
+			return err
+		}
+	}
+}
+
+func (r *removal) pass(fd, depth int) (some bool, err error) {
+	again, err := unix.Openat(fd, ".", folderFlags, 0)
+	if err != nil {
+		return false, err
+	}
+	f := os.NewFile(uintptr(again), "folder")
+	defer f.Close()
+	for {
+		names, err := f.Readdirnames(1024)
+		if len(names) == 0 {
+			if err == io.EOF {
+				err = nil
+			}
+			return some, bareErr(err)
+		}
+		some = true
+		for _, name := range names {
+			if err := r.entry(fd, name, depth); err != nil {
+				return some, err
+			}
+		}
+	}
+}
+
+func (r *removal) entry(dir int, name string, depth int) error {
+	err := unix.Unlinkat(dir, name, 0)
+	if err != unix.EISDIR && err != unix.EPERM {
+		return unlessGone(err)
+	}
+	fd, openErr := unix.Openat(dir, name, folderFlags, 0)
+	if openErr != nil {
+		return unlessGone(err)
+	}
+	defer unix.Close(fd)
+	if depth >= removeDepth {
+		return r.moveUp(dir, name)
+	}
+	if err := r.clear(fd, depth+1); err != nil {
+		return err
+	}
+	return unlessGone(unix.Unlinkat(dir, name, unix.AT_REMOVEDIR))
+}
+
+// moveUp gives a folder a name at the top that nothing there has.
+func (r *removal) moveUp(dir int, name string) error {
+	for {
+		r.moved++
+		err := unix.Renameat2(dir, name, r.top, fmt.Sprintf(".removed-%d", r.moved), unix.RENAME_NOREPLACE)
+		if err != unix.EEXIST {
+			return err
+		}
+	}
+}
+
+func unlessGone(err error) error {
+	if err == unix.ENOENT {
+		return nil
+	}
+	return err
+}
