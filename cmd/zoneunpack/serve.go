@@ -35,7 +35,8 @@ func serve(ctx context.Context, reply *unpacker.Reply, from *unpacker.Source, ve
 	bar := newBar(os.Stderr)
 	defer bar.Done()
 	opts := image.Options{Mirror: from.Mirror, Packages: from.Packages, MaxID: from.MaxID, MaxFiles: from.MaxFiles,
-		Only: kindsOf[from.Letter], Progress: func(p image.Progress) { bar.Set(p.Done, p.Total) }}
+		Anonymous: from.Anonymous,
+		Only:      kindsOf[from.Letter], Progress: func(p image.Progress) { bar.Set(p.Done, p.Total) }}
 	if len(opts.Only) == 1 {
 		opts.Kind = opts.Only[0]
 	}

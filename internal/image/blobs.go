@@ -48,13 +48,13 @@ func document(b blobs, name string, want v1.Hash, into any) error {
 		return err
 	}
 	if len(raw) > maxDocument {
-		return fmt.Errorf("%w: %s is larger than %d bytes", ErrCorrupt, name, maxDocument)
+		return fmt.Errorf("%w: %q is larger than %d bytes", ErrCorrupt, name, maxDocument)
 	}
 	if err := v.check(); err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+		return fmt.Errorf("%q: %w", name, err)
 	}
 	if err := json.Unmarshal(raw, into); err != nil {
-		return fmt.Errorf("%w: %s: %w", ErrCorrupt, name, err)
+		return fmt.Errorf("%w: %q: %w", ErrCorrupt, name, err)
 	}
 	return nil
 }
@@ -315,14 +315,18 @@ func readNames(fd int, name string) ([]string, error) {
 }
 
 // pull describes an image in a registry; its layers are fetched as they are
-// applied. Credentials are those that docker login or podman login left.
-func pull(ctx context.Context, reference string, want *v1.Platform) (*imageSpec, error) {
+// applied. Credentials, unless none are to be used, are those that docker login
+// or podman login left.
+func pull(ctx context.Context, reference string, want *v1.Platform, anonymous bool) (*imageSpec, error) {
 	ref, err := name.ParseReference(reference)
 	if err != nil {
 		return nil, err
 	}
-	desc, err := remote.Get(ref, remote.WithContext(ctx), remote.WithPlatform(*want),
-		remote.WithAuthFromKeychain(authn.DefaultKeychain))
+	account := remote.WithAuthFromKeychain(authn.DefaultKeychain)
+	if anonymous {
+		account = remote.WithAuth(authn.Anonymous)
+	}
+	desc, err := remote.Get(ref, remote.WithContext(ctx), remote.WithPlatform(*want), account)
 	if err != nil {
 		return nil, err
 	}

@@ -78,6 +78,8 @@ type Options struct {
 	Progress func(Progress) // called now and then from one goroutine; may be nil
 	Mirror   string         // bootstrap: the mirror's URL; "": the one apt uses
 	Packages []string       // bootstrap: packages added to a minimal system
+	// Anonymous says to pull from a registry without this user's account.
+	Anonymous bool
 }
 
 // Progress is how far the work has come. Total is 0 when unknown.

@@ -66,7 +66,7 @@ func (s *Source) openImage(ctx context.Context, t *tree) (*imageSpec, error) {
 	var img *imageSpec
 	switch s.kind {
 	case Registry:
-		img, err = pull(ctx, s.name, want)
+		img, err = pull(ctx, s.name, want, s.opts.Anonymous)
 	case OCILayout:
 		img, err = layoutImage(&dirBlobs{int(s.file.Fd())}, want)
 	default:

@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"log"
 	"math/rand"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -284,5 +285,37 @@ func TestDamagedImages(t *testing.T) {
 	}
 	if _, _, err := unpackSource(t, folder, Options{}); err != nil {
 		t.Errorf("mended: %v", err)
+	}
+}
+
+// TestAccount pulls what needs an account, which only who may use it does.
+func TestAccount(t *testing.T) {
+	open := registry.New(registry.Logger(log.New(io.Discard, "", 0)))
+	locked := false
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if user, word, _ := r.BasicAuth(); locked && (user != "root" || word != "word") {
+			w.Header().Set("WWW-Authenticate", `Basic realm="test"`)
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		open.ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+	host := strings.TrimPrefix(server.URL, "http://")
+	if err := push(host+"/app:1", testImage(t, runtime.GOARCH, testLayers(t))); err != nil {
+		t.Fatal(err)
+	}
+	locked = true
+	accounts := t.TempDir()
+	text := fmt.Sprintf(`{"auths": {%q: {"username": "root", "password": "word"}}}`, host)
+	if err := os.WriteFile(filepath.Join(accounts, "config.json"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("DOCKER_CONFIG", accounts)
+	if _, _, err := unpackSource(t, "docker:"+host+"/app:1", Options{}); err != nil {
+		t.Errorf("with the account: %v", err)
+	}
+	if _, _, err := unpackSource(t, "docker:"+host+"/app:1", Options{Anonymous: true}); err == nil {
+		t.Error("the account was used for somebody else")
 	}
 }

@@ -64,6 +64,8 @@ type Source struct {
 	Mirror   string
 	MaxID    int
 	MaxFiles int
+	// Anonymous keeps root's accounts at registries out of it.
+	Anonymous bool
 	// Stdin and Stderr are the program's; a bar is shown on the latter.
 	Stdin  io.Reader `json:"-"`
 	Stderr io.Writer `json:"-"`
