@@ -13,8 +13,11 @@ import (
 	"errors"
 	"io"
 	"path"
+	"strconv"
 	"strings"
 	"syscall"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Exit statuses shared by the commands.
@@ -69,10 +72,31 @@ func (s *Speaker) Plain(text string) { s.line(s.Program, text) }
 func (s *Speaker) Bare(text string) { s.line(text) }
 
 // Print writes a line to standard output.
-func (s *Speaker) Print(text string) { _, _ = io.WriteString(s.Out, text+"\n") }
+func (s *Speaker) Print(text string) { _, _ = io.WriteString(s.Out, visible(text)+"\n") }
 
 func (s *Speaker) line(parts ...string) {
-	_, _ = io.WriteString(s.Err, strings.Join(parts, ": ")+"\n")
+	_, _ = io.WriteString(s.Err, visible(strings.Join(parts, ": "))+"\n")
+}
+
+// visible spells out what a terminal would carry out rather than show: words of
+// zones, images and registries stand in messages too.
+func visible(text string) string {
+	acts := func(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' }
+	if strings.IndexFunc(text, acts) < 0 {
+		return text
+	}
+	var b strings.Builder
+	for len(text) > 0 {
+		r, size := utf8.DecodeRuneInString(text)
+		if acts(r) {
+			quoted := strconv.QuoteRune(r)
+			b.WriteString(quoted[1 : len(quoted)-1])
+		} else {
+			b.WriteString(text[:size])
+		}
+		text = text[size:]
+	}
+	return b.String()
 }
 
 // Reason words an error as the C library does where it is a system error

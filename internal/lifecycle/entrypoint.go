@@ -3,6 +3,8 @@
 package lifecycle
 
 import (
+	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -23,6 +25,17 @@ func (in *install) keepEntrypoint() error {
 	if err := e.Save(in.path); err != nil {
 		return subject(in.path, bareErr(err))
 	}
-	in.m.Talk.Print("The zone will run the program of the image: " + strings.Join(e.Argv, " "))
+	in.m.Talk.Print("The zone will run the program of the image: " + strings.Join(oneLine(e.Argv), " "))
 	return nil
+}
+
+// oneLine quotes the words that would make more than one line.
+func oneLine(words []string) []string {
+	words = slices.Clone(words)
+	for i, word := range words {
+		if strings.ContainsAny(word, "\n\t") {
+			words[i] = strconv.Quote(word)
+		}
+	}
+	return words
 }
