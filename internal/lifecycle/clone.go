@@ -327,7 +327,7 @@ func (m *Manager) copyTree(ctx context.Context, z *subjectZone, from, to string)
 	if err != nil {
 		return err
 	}
-	return os.Chmod(to, 0o700)
+	return keepPrivate(to)
 }
 
 // maxCopied bounds the files of a zone that is copied: it is a zone of this
@@ -342,8 +342,8 @@ func (c *cloning) settle(context.Context) error {
 	path := c.z.path()
 	_ = os.Remove(filepath.Join(path, detachedName))
 	_ = os.Remove(filepath.Join(path, attachedName))
-	if err := os.Chmod(path, 0o700); err != nil {
-		return subject(path, bareErr(err))
+	if err := keepPrivate(path); err != nil {
+		return err
 	}
 	return forgetMachine(filepath.Join(path, rootName))
 }

@@ -321,6 +321,11 @@ func (in *install) mountReceived(ctx context.Context, dataset string) error {
 	if at, err := zfs.MountedAt(in.path); err != nil || at == dataset {
 		return err
 	}
+	// Whoever owns it where it comes from must not get into it here, not for a
+	// moment.
+	if err := privately(dataset, closeUp); err != nil {
+		return err
+	}
 	return zfs.Mount(ctx, dataset)
 }
 
@@ -329,7 +334,7 @@ func (in *install) mountReceived(ctx context.Context, dataset string) error {
 func (in *install) arrange() error {
 	if info, err := os.Lstat(in.root()); err == nil && info.IsDir() {
 		if _, err := os.Lstat(filepath.Join(in.path, "usr")); err != nil {
-			return os.Chmod(in.path, 0o700)
+			return keepPrivate(in.path)
 		}
 	}
 	names, err := os.ReadDir(in.path)
@@ -352,5 +357,5 @@ func (in *install) arrange() error {
 	if err := os.Rename(temp, in.root()); err != nil {
 		return err
 	}
-	return os.Chmod(in.path, 0o700)
+	return keepPrivate(in.path)
 }

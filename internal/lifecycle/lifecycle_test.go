@@ -226,3 +226,30 @@ func TestRemoveDeep(t *testing.T) {
 		t.Errorf("a link was followed: %v", err)
 	}
 }
+
+// What was received belongs to root, in either form, whoever had it elsewhere.
+func TestArrange(t *testing.T) {
+	if os.Geteuid() != 0 {
+		return // only root gives files away
+	}
+	for _, have := range []string{"root/etc", "etc", "usr"} {
+		top := filepath.Join(t.TempDir(), "zone")
+		if err := os.MkdirAll(filepath.Join(top, have), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chown(top, 1000, 1000); err != nil {
+			t.Fatal(err)
+		}
+		in := &install{path: top}
+		if err := in.arrange(); err != nil {
+			t.Fatal(err)
+		}
+		var st syscall.Stat_t
+		if err := syscall.Lstat(top, &st); err != nil || st.Uid != 0 || st.Gid != 0 || st.Mode&0o7777 != 0o700 {
+			t.Errorf("%s: %d:%d %o, %v", have, st.Uid, st.Gid, st.Mode, err)
+		}
+		if _, err := os.Stat(filepath.Join(top, "root")); err != nil {
+			t.Error(err)
+		}
+	}
+}

@@ -70,18 +70,24 @@ func (s shift) dataset(ctx context.Context, name string) error {
 	if _, err := zfs.Value(ctx, name, "mounted"); err != nil {
 		return err
 	}
-	dir, err := os.MkdirTemp("/run/zones", "remap")
+	return privately(name, func(fd int) error { return s.folder(ctx, fd) })
+}
+
+// privately opens the root of a file system that is mounted meanwhile where
+// nobody else can see it, and nothing in it can be run.
+func privately(dataset string, do func(fd int) error) error {
+	dir, err := os.MkdirTemp("/run/zones", "private")
 	if err != nil {
 		return err
 	}
 	defer os.Remove(dir)
 	flags := uintptr(unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC)
-	if err := unix.Mount(name, dir, "zfs", flags, "zfsutil"); err != nil {
+	if err := unix.Mount(dataset, dir, "zfs", flags, "zfsutil"); err != nil {
 		return fmt.Errorf("mount: %w", err)
 	}
 	fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err == nil {
-		err = s.folder(ctx, fd)
+		err = do(fd)
 		unix.Close(fd)
 	}
 	if err2 := unix.Unmount(dir, unix.UMOUNT_NOFOLLOW); err == nil && err2 != nil {

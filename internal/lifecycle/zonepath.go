@@ -143,6 +143,28 @@ func makeZonepath(path string) (made []string, err error) {
 	return made, nil
 }
 
+// keepPrivate takes a zonepath that came from elsewhere away from whoever had
+// it there: programs in it may run with the rights of their owners.
+func keepPrivate(path string) error {
+	fd, err := unix.Open(path, folderFlags, 0)
+	if err == nil {
+		err = closeUp(fd)
+		unix.Close(fd)
+	}
+	if err != nil {
+		return subject(path, err)
+	}
+	return nil
+}
+
+// closeUp gives an open folder to root alone.
+func closeUp(fd int) error {
+	if err := unix.Fchown(fd, 0, 0); err != nil {
+		return err
+	}
+	return unix.Fchmod(fd, 0o700)
+}
+
 func (c *zonepathCheck) isFolder() bool {
 	if real, err := filepath.EvalSymlinks(c.path); err != nil || real != c.path {
 		c.m.Talk.Subject(c.path, errPath)
