@@ -192,11 +192,12 @@ func (c *zonepathCheck) overlaps() {
 		if e.Name == c.name || e.Name == zone.Global || e.Path == "" || e.State == zone.Configured {
 			continue
 		}
-		if within(c.path, e.Path) || within(e.Path, c.path) {
-			c.fail("%s zonepath (%s) and %s zonepath (%s) overlap.", c.name, c.path, e.Name, e.Path)
-		} else if _, err := os.Lstat(e.Path); errors.Is(err, fs.ErrNotExist) && e.State == zone.Installed {
+		path := c.m.Store.Root() + e.Path
+		if within(c.path, path) || within(path, c.path) {
+			c.fail("%s zonepath (%s) and %s zonepath (%s) overlap.", c.name, c.path, e.Name, path)
+		} else if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) && e.State == zone.Installed {
 			c.m.Talk.Print(fmt.Sprintf("WARNING: zone %s is installed, but its zonepath %s does not exist.",
-				e.Name, e.Path))
+				e.Name, path))
 		}
 	}
 }
