@@ -4,12 +4,12 @@ package lifecycle
 
 import (
 	"fmt"
-	"path"
 	"slices"
 	"strings"
 
 	"zones/internal/config"
 	"zones/internal/schema"
+	"zones/internal/spec"
 )
 
 // warnShared says what both a clone and its source are configured to use.
@@ -33,9 +33,7 @@ func (m *Manager) warnShared(z, from *subjectZone) {
 	})
 	each(schema.DeviceResource, func(a, b *config.Resource) string {
 		x, y := a.Text(schema.DeviceMatch.Property), b.Text(schema.DeviceMatch.Property)
-		forth, _ := path.Match(x, y)
-		back, _ := path.Match(y, x)
-		if !forth && !back {
+		if !spec.Matches(x, y) && !spec.Matches(y, x) {
 			return ""
 		}
 		return fmt.Sprintf("device '%s'", x)

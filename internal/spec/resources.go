@@ -41,7 +41,7 @@ func (z *Zone) devices(c *config.Config, _ *brand.Brand, f *Facts) error {
 		pattern, _ := schema.DeviceMatch.Of(r)
 		found := false
 		for _, n := range f.Devices {
-			if matches(pattern, "/dev/"+n.Name) {
+			if Matches(pattern, "/dev/"+n.Name) {
 				found = true
 				add(n)
 			}
@@ -53,8 +53,9 @@ func (z *Zone) devices(c *config.Config, _ *brand.Brand, f *Facts) error {
 	return nil
 }
 
-// matches is fnmatch(3) without flags: a star crosses slashes.
-func matches(pattern, name string) bool {
+// Matches tells whether a pattern of a device resource stands for a name, as
+// fnmatch(3) without flags does: a star crosses slashes.
+func Matches(pattern, name string) bool {
 	// What Match stops at is given another form on both sides.
 	hide := func(s string) string { return strings.ReplaceAll(s, "/", "\x01") }
 	ok, err := filepath.Match(hide(pattern), hide(name))

@@ -198,8 +198,8 @@ func TestMatches(t *testing.T) {
 		pattern, name string
 		want          bool
 	}{{"/dev/zvol/*", "/dev/zvol/tank/a", true}, {"/dev/sd[ab]", "/dev/sda", true}, {"/dev/sd?", "/dev/sda1", false}, {"/dev/null", "/dev/null", true}, {"[", "[", false}} {
-		if got := matches(c.pattern, c.name); got != c.want {
-			t.Errorf("matches(%q, %q) = %v", c.pattern, c.name, got)
+		if got := Matches(c.pattern, c.name); got != c.want {
+			t.Errorf("Matches(%q, %q) = %v", c.pattern, c.name, got)
 		}
 	}
 }
