@@ -253,3 +253,16 @@ func TestArrange(t *testing.T) {
 		}
 	}
 }
+
+// What programs know of an uninstall that fails.
+func TestRemovalStatus(t *testing.T) {
+	m := &Manager{}
+	for _, path := range []string{"", "/"} {
+		if err := m.removeZonepath(context.Background(), path); removalStatus(err) != 12 {
+			t.Errorf("%q: %v", path, err)
+		}
+	}
+	if status := removalStatus(unix.EBUSY); status != 1 {
+		t.Errorf("another failure has the status %d", status)
+	}
+}

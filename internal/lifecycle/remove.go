@@ -186,6 +186,15 @@ func highest(snapshots []zfs.SnapshotInfo) int {
 	return top
 }
 
+// removalStatus is the exit status that programs have come to know for a
+// zonepath that was not removed.
+func removalStatus(err error) int {
+	if errors.Is(err, errZonepath) {
+		return 12
+	}
+	return 1
+}
+
 // stateStatus is the exit status that programs have come to know for a state
 // that could not be written.
 func stateStatus(err error) int {

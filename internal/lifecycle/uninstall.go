@@ -40,7 +40,7 @@ func (m *Manager) Uninstall(ctx context.Context, name zone.Name) error {
 				return err
 			}
 			if err := m.removeZonepath(ctx, z.entry.Path); err != nil {
-				return named("cleaning up zonepath failed", err)
+				return &Failure{Form: Named, Text: "cleaning up zonepath failed", Err: err, Status: removalStatus(err)}
 			}
 			return nil
 		}},
