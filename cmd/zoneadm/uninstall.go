@@ -27,25 +27,27 @@ func uninstall(ctx context.Context, e *env, v *verb, args []string) error {
 	if err := e.sanity(zone.Uninstall); err != nil {
 		return err
 	}
-	if !force {
-		if yes, err := e.confirm(); err != nil || !yes {
-			return err
-		}
+	agreed := e.confirm
+	if force {
+		agreed = func(context.Context) (bool, error) { return true, nil }
 	}
-	return e.zones.Uninstall(ctx, e.zone)
+	return e.zones.Uninstall(ctx, e.zone, agreed)
 }
 
 // confirm asks whether the zone may be uninstalled until there is an answer;
 // the end of input is a no.
-func (e *env) confirm() (bool, error) {
+func (e *env) confirm(ctx context.Context) (bool, error) {
 	if !cli.Terminal(e.in) {
 		return false, refuse("Input not from terminal and -F not specified: uninstall not done.")
 	}
 	in := bufio.NewReader(e.in)
 	for {
 		fmt.Fprintf(e.say.Out, "Are you sure you want to uninstall zone %s (y/[n])? ", e.zone)
-		answer, err := in.ReadString('\n')
+		answer, err := cli.Await(ctx, func() (string, error) { return in.ReadString('\n') })
 		switch {
+		case ctx.Err() != nil:
+			fmt.Fprintln(e.say.Out)
+			return false, ctx.Err()
 		case err != nil && err != io.EOF, answer == "", answer == "\n", answer[0] == 'n', answer[0] == 'N':
 			return false, nil
 		case answer[0] == 'y', answer[0] == 'Y':

@@ -14,12 +14,16 @@ import (
 )
 
 // Uninstall removes what was installed. The configuration stays, and so do
-// delegated datasets and what fs resources name.
-func (m *Manager) Uninstall(ctx context.Context, name zone.Name) error {
+// delegated datasets and what fs resources name. Nothing goes unless agreed
+// says so.
+func (m *Manager) Uninstall(ctx context.Context, name zone.Name, agreed func(context.Context) (bool, error)) error {
 	if err := m.mend(ctx, name); err != nil {
 		return err
 	}
 	if err := m.VerifyHook(ctx, name, zone.Uninstall); err != nil {
+		return err
+	}
+	if yes, err := agreed(ctx); err != nil || !yes {
 		return err
 	}
 	m.noteUninstall(ctx, name)
