@@ -5,8 +5,29 @@ package main
 import (
 	"context"
 
+	"zones/internal/cli"
 	"zones/internal/zone"
 )
+
+// attachOptions are those that zoneadm knows itself.
+const attachOptions = "Fn:uU"
+
+// checksManifest reports whether a command line only looks at a manifest, whose
+// zone need not exist.
+func checksManifest(v *verb, args []string) bool {
+	if v == nil || v.id != zone.Attach {
+		return false
+	}
+	opts := cli.NewGetopt(args, attachOptions)
+	for {
+		switch letter, _, err := opts.Next(); {
+		case letter == 'n' && err == nil:
+			return true
+		case letter == 0:
+			return false
+		}
+	}
+}
 
 func attach(ctx context.Context, e *env, v *verb, args []string) error {
 	if err := e.here("attach"); err != nil {
@@ -16,7 +37,7 @@ func attach(ctx context.Context, e *env, v *verb, args []string) error {
 	var dry, force bool
 	id := zone.Attach
 	update := false
-	rest, err := e.brandOptions(v, args, "Fn:uU", func(letter byte, arg string) {
+	rest, err := e.brandOptions(v, args, attachOptions, func(letter byte, arg string) {
 		switch letter {
 		case 'u':
 			update = true
@@ -44,7 +65,7 @@ func attach(ctx context.Context, e *env, v *verb, args []string) error {
 		return refuse("a manifest is checked with one's own rights")
 	}
 	if dry {
-		return e.zones.CheckManifest(manifest, e.in)
+		return e.zones.CheckManifest(ctx, manifest, e.in)
 	}
 	if err := e.sanity(id); err != nil {
 		return err

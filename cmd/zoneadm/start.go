@@ -53,10 +53,10 @@ func (e *env) main(ctx context.Context, args []string) int {
 	e.zones = lifecycle.New(store.Open(e.root), e.say)
 	e.zones.Distrust = e.deputized()
 	e.zones.Streams = lifecycle.Streams{In: e.in, Out: os.Stdout, Err: os.Stderr}
-	if err := e.selectZone(g); err != nil {
+	v := lookup(rest[0])
+	if err := e.selectZone(g); err != nil && !(errors.Is(err, store.ErrNoZone) && checksManifest(v, rest[1:])) {
 		return e.finish(err)
 	}
-	v := lookup(rest[0])
 	if v == nil {
 		return e.finish(&usageError{status: cli.ExitUsage})
 	}

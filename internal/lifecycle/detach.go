@@ -11,6 +11,7 @@ import (
 
 	"zones/internal/brand"
 	"zones/internal/cli"
+	"zones/internal/config"
 	"zones/internal/schema"
 	"zones/internal/store"
 	"zones/internal/zone"
@@ -97,9 +98,12 @@ func (m *Manager) WriteManifest(name zone.Name, out io.Writer) error {
 
 // CheckManifest reads a manifest, from in when the path is "-", and says
 // whether a zone of its kind could be attached here.
-func (m *Manager) CheckManifest(path string, in io.Reader) error {
-	data, err := readManifest(path, in)
-	if err != nil {
+func (m *Manager) CheckManifest(ctx context.Context, path string, in io.Reader) error {
+	data, err := cli.Await(ctx, func() ([]byte, error) { return readManifest(path, in) })
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err != nil:
 		return bare("could not open manifest path %s: %s", path, cli.Reason(err))
 	}
 	dir, err := os.MkdirTemp("", "zoneadm")
@@ -114,7 +118,10 @@ func (m *Manager) CheckManifest(path string, in io.Reader) error {
 	cfg, err := store.ReadFile(file)
 	// The first releases had neither brands nor another form of this.
 	if err == nil && cfg.Text(schema.Brand.Property) != "" && cfg.Text(schema.ZonePath.Property) != "" {
-		return checkManifestBrand(m, cfg)
+		if err := checkManifestBrand(m, cfg); err != nil {
+			return err
+		}
+		return m.manifestHooks(ctx, cfg, file)
 	}
 	switch {
 	case looksLikeXML(data):
@@ -123,6 +130,19 @@ func (m *Manager) CheckManifest(path string, in io.Reader) error {
 		return bare("Input is not a valid XML file")
 	}
 	return bare("%s is not an XML file", path)
+}
+
+// manifestHooks asks the brand of a manifest, in a file of ours, what it makes
+// of it. There is neither a zone nor a zonepath to name.
+func (m *Manager) manifestHooks(ctx context.Context, cfg *config.Config, file string) error {
+	const none = "-"
+	cfg.Zone.SetText(schema.ZonePath.Property, none)
+	z := &subjectZone{name: none, cfg: cfg}
+	if _, err := m.hook(ctx, z, brand.VerifyAdm, append([]string{zone.Attach.String()}, m.Args...)...); err != nil {
+		return err
+	}
+	_, err := m.hook(ctx, z, brand.Attach, append([]string{"-n", file}, m.Words...)...)
+	return err
 }
 
 // maxManifest bounds a manifest, which may come from anywhere.
