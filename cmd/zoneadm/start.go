@@ -29,7 +29,10 @@ type env struct {
 }
 
 // globals are the options before the subcommand.
-type globals struct{ zone, uuid string }
+type globals struct {
+	zone, uuid string
+	named      bool // a zone is given, if only by an empty name
+}
 
 // main goes through the start-up in the order that decides which error the
 // user sees, and carries the subcommand out.
@@ -79,7 +82,7 @@ func (e *env) globals(args []string) (g globals, rest []string, status int) {
 		case letter == 0:
 			return g, opts.Operands(), cli.ExitOK
 		case letter == 'z':
-			g.zone, e.say.Zone = arg, arg
+			g.zone, g.named, e.say.Zone = arg, true, arg
 		case letter == 'u' && arg != "":
 			if _, err := zone.ParseUUID(arg); err != nil {
 				e.say.About("illegal UUID value specified")
@@ -119,7 +122,7 @@ func (e *env) selectZone(g globals) error {
 		}
 	}
 	e.zone, e.say.Zone = name, string(name)
-	if name == "" {
+	if name == "" && !g.named {
 		return nil
 	}
 	if !e.zones.Exists(name) {
