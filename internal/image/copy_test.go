@@ -173,7 +173,7 @@ func TestManyEntries(t *testing.T) {
 	}
 	start := time.Now()
 	res, err := unpackBytes(t, raw, root)
-	if err != nil || res.Entries != len(members) {
+	if err != nil || res.Entries != len(members)+20 {
 		t.Fatal(res.Entries, err)
 	}
 	t.Logf("%d entries in %v", res.Entries, time.Since(start))
@@ -183,6 +183,21 @@ func TestManyEntries(t *testing.T) {
 	}
 	if _, _, err := unpackSource(t, file, Options{MaxFiles: 1000}); !errors.Is(err, ErrEntries) {
 		t.Errorf("beyond the limit: %v", err)
+	}
+}
+
+// TestImplied makes one name stand for many directories.
+func TestImplied(t *testing.T) {
+	raw := archive(t, reg(strings.Repeat("d/", 50)+"file", "x"))
+	file := filepath.Join(t.TempDir(), "archive")
+	if err := os.WriteFile(file, raw, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := unpackSource(t, file, Options{MaxFiles: 50}); !errors.Is(err, ErrEntries) {
+		t.Errorf("beyond the limit: %v", err)
+	}
+	if _, _, err := unpackSource(t, file, Options{MaxFiles: 51}); err != nil {
+		t.Errorf("within the limit: %v", err)
 	}
 }
 

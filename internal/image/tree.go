@@ -108,7 +108,8 @@ func clean(name string) (string, error) {
 	return path.Clean(name), nil
 }
 
-// count is called once for each member.
+// count is called once for each member, and for each directory that members
+// imply: one long name would be thousands of them otherwise.
 func (t *tree) count() error {
 	t.entries++
 	t.meter.files.Store(int64(t.entries))
@@ -150,6 +151,9 @@ func (t *tree) directory(dir string) (int, error) {
 		above, base, perr := t.parent(dir)
 		if perr != nil {
 			return -1, perr
+		}
+		if err := t.count(); err != nil {
+			return -1, err
 		}
 		if err := unix.Mkdirat(above, base, 0o755); err != nil {
 			// What exists and yet is not found is a link to nowhere.
