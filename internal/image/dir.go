@@ -139,6 +139,11 @@ func (c *copying) subdirectory(dir int, base, name string) error {
 		c.t.notes.add("the copy itself skipped", name)
 		return nil
 	}
+	if st.Ino == snapshotsInode && uint32(fs.Type) == zfsMagic && base == ".zfs" {
+		// The snapshots, which a file system may be set to show.
+		unix.Close(fd)
+		return nil
+	}
 	if kernelFS(fs.Type) {
 		// What a running system shows there is no part of its root.
 		unix.Close(fd)
@@ -148,6 +153,13 @@ func (c *copying) subdirectory(dir int, base, name string) error {
 	}
 	return c.directory(fd, name, &st)
 }
+
+// How the folder that ZFS makes up for its snapshots differs from one of that
+// name that somebody made.
+const (
+	zfsMagic       = 0x2fc12fc1
+	snapshotsInode = 0x0000ffffffffffff
+)
 
 // kernelFS reports whether a file system shows the kernel instead of keeping
 // files.

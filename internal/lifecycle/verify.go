@@ -110,10 +110,12 @@ func (m *Manager) verify(ctx context.Context, z *subjectZone, verb zone.Verb) er
 	if m.Store.Root() == "" {
 		note(m.verifyControls(z.cfg))
 		note(m.verifyHost(z, verb))
-		note(m.verifyDatasets(ctx, z))
 	}
 	_, err := m.hook(ctx, z, brand.VerifyAdm, append([]string{verb.String()}, m.Args...)...)
 	note(err)
+	if m.Store.Root() == "" {
+		note(m.verifyDatasets(ctx, z))
+	}
 	if verb != zone.Mount && verb != zone.ForceMount {
 		note(m.verifyPrivileges(z.cfg))
 	}
