@@ -40,11 +40,10 @@ func serve(ctx context.Context, reply *unpacker.Reply, from *unpacker.Source, ve
 	if len(opts.Only) == 1 {
 		opts.Kind = opts.Only[0]
 	}
-	name := from.Name
 	if from.Opened {
-		name = fmt.Sprintf("/proc/self/fd/%d", unpacker.FileFD)
+		opts.At = fmt.Sprintf("/proc/self/fd/%d", unpacker.FileFD)
 	}
-	s, err := image.Open(name, opts)
+	s, err := image.Open(from.Name, opts)
 	if err != nil {
 		return err
 	}

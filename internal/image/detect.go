@@ -58,8 +58,12 @@ func (s *Source) detect() error {
 		}
 		return nil
 	}
-	f, err := openSource(s.name)
-	if errors.Is(err, fs.ErrNotExist) && s.kind == Auto && !strings.HasPrefix(s.name, "/") {
+	at := s.opts.At
+	if at == "" {
+		at = s.name
+	}
+	f, err := openSource(at)
+	if errors.Is(err, fs.ErrNotExist) && s.kind == Auto && s.opts.At == "" && !strings.HasPrefix(s.name, "/") {
 		return s.detectName(err)
 	}
 	if err != nil {

@@ -78,6 +78,9 @@ type Options struct {
 	Progress func(Progress) // called now and then from one goroutine; may be nil
 	Mirror   string         // bootstrap: the mirror's URL; "": the one apt uses
 	Packages []string       // bootstrap: packages added to a minimal system
+	// At is the path that is opened in place of the source, whose name then only
+	// stands in messages; "": the source is what it says.
+	At string
 	// Anonymous says to pull from a registry without this user's account.
 	Anonymous bool
 }
@@ -134,7 +137,7 @@ func Open(source string, opts Options) (*Source, error) {
 		opts.MaxFiles = defaultMaxFiles
 	}
 	s := &Source{name: source, opts: opts, kind: opts.Kind}
-	if s.kind == Auto {
+	if s.kind == Auto && opts.At == "" {
 		s.name, s.kind = splitPrefix(source)
 	}
 	err := s.detect()

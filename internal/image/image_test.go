@@ -253,3 +253,25 @@ func flip(raw []byte, i int) []byte {
 	raw[i] ^= 0x55
 	return raw
 }
+
+// What is open already is what its content says, and is called as its user
+// called it.
+func TestAt(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "archive")
+	if err := os.WriteFile(file, archive(t, reg("a", "x")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"/home/user/root.tar", "zfs:tank/a@b", "docker:app"} {
+		s, err := Open(name, Options{At: file})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s.Kind() != Tar || s.Name() != name {
+			t.Errorf("%s: it is %q, a %v", name, s.Name(), s.Kind())
+		}
+		s.Close()
+		if _, err = Open(name, Options{At: "/dev/null"}); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: the error is %v", name, err)
+		}
+	}
+}
