@@ -114,6 +114,19 @@ static struct file *own_file(const struct file *nsfile)
 	return dentry_open(&path, O_RDONLY, dn_cred);
 }
 
+/*
+ * A worker closes it at once.  Otherwise it would be queued with whatever other
+ * workers have closed, which takes as long as somebody likes: he has a socket
+ * that lingers collected there.
+ */
+static void close_own_file(struct file *file)
+{
+	if (current->flags & PF_KTHREAD)
+		__fput_sync(file);
+	else
+		fput(file);
+}
+
 /**
  * dn_attach() - attach a user namespace, and hand it what is granted.
  * @ns:     the delegation namespace, alive and seen by the caller.
@@ -193,7 +206,7 @@ void dn_attach_drop(struct dn_attach *a)
 		WRITE_ONCE(ns->empty, true);
 		wake_up_poll(&ns->wait, EPOLLIN | EPOLLRDNORM);
 	}
-	fput(a->to.file);
+	close_own_file(a->to.file);
 	kfree_rcu(a, rcu);
 	dn_ns_put(ns);
 }

@@ -12,7 +12,6 @@
 #include "core.h"
 
 #include <linux/dcache.h>
-#include <linux/file.h>
 #include <linux/workqueue.h>
 #include "compat.h"
 
@@ -192,9 +191,7 @@ static void watch_look(struct work_struct *work)
 
 	for (depth = 0; depth <= DELEGNS_DEPTH_MAX; depth++)
 		look_at(&watched[depth], &found, &any);
-	/* A death may make another one visible, once our file is closed. */
-	if (found)
-		flush_delayed_fput();
+	/* A death may make another one visible, once its namespace is freed. */
 	if (any || found)
 		schedule_delayed_work(&watch_work, found ? 1 : WATCH_PERIOD);
 }

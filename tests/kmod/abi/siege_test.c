@@ -7,8 +7,11 @@
 #include "stage.h"
 
 #include <fcntl.h>
+#include <net/if.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -306,6 +309,72 @@ static void swap_descriptors(void)
 	unchanged();
 }
 
+/* A socket that, when closed, waits for a receiver that does not receive. */
+static int lingering(int *receiver)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct linger linger = { .l_onoff = 1, .l_linger = 60 };
+	struct ifreq lo = { .ifr_name = "lo", .ifr_flags = IFF_UP };
+	int door = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int s = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	socklen_t len = sizeof(at);
+	static char block[65536];
+
+	check_eq(ioctl(s, SIOCSIFFLAGS, &lo), 0);
+	check_eq(listen(door, 1), 0);
+	check_eq(getsockname(door, (struct sockaddr *)&at, &len), 0);
+	at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	check_eq(connect(s, (struct sockaddr *)&at, sizeof(at)), 0);
+	*receiver = accept4(door, NULL, NULL, SOCK_CLOEXEC);
+	check(*receiver >= 0);
+	check_eq(setsockopt(s, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)), 0);
+	while (send(s, block, sizeof(block), MSG_DONTWAIT) > 0)
+		;
+	close(door);
+	return s;
+}
+
+/* Leaves a descriptor to the kernel's collector of sockets in sockets. */
+static void leave(int fd)
+{
+	int loop[2];
+
+	check_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, loop), 0);
+	check_eq(send_fd(loop[0], fd), 0);
+	check_eq(send_fd(loop[0], loop[1]), 0);
+	close(fd);
+	close(loop[1]);
+	close(loop[0]);
+	close(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+}
+
+/* Who makes the kernel's workers wait for a close delays no notice of a death. */
+static void hold_up_closing(void)
+{
+	struct zone z[2] = { zone_new(), zone_new() };
+	int receiver[2], ns[2];
+	uint64_t id[2];
+
+	for (int i = 0; i < 2; i++) {
+		ns[i] = dn_create_id(i ? "second" : "first", &id[i]);
+		check_eq(dn_attach(ns[i], z[i].userns), 0);
+		close(ns[i]);
+	}
+	for (int i = 0; i < 2; i++) {
+		leave(lingering(&receiver[i]));
+		msleep(300);
+	}
+	for (int i = 0; i < 2; i++) {
+		zone_kill(&z[i]);
+		check_eq(wait_gone(id[i], 3000), 0);
+	}
+	close(receiver[0]);
+	close(receiver[1]);
+	for (int i = 0; i < 2; i++)
+		check_eq(wait_gone(id[i], 3000), 0);
+	unchanged();
+}
+
 void siege_tests(void)
 {
 	RUN(exhaust_namespaces_and_grants);
@@ -317,4 +386,5 @@ void siege_tests(void)
 	RUN(race_revoke_attach);
 	RUN(race_destroy_children);
 	RUN(swap_descriptors);
+	RUN(hold_up_closing);
 }
