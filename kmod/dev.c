@@ -151,7 +151,8 @@ static struct task_struct *get_process(const struct delegns_open *a)
 	if (!file)
 		return ERR_PTR(-EBADF);
 	pid = compat_pidfd_pid(file);
-	task = pid ? get_pid_task(pid, PIDTYPE_TGID) : ERR_PTR(-EINVAL);
+	/* Since 6.9 it may be that of any thread. */
+	task = pid ? get_pid_task(pid, PIDTYPE_PID) : ERR_PTR(-EINVAL);
 	fput(file);
 	return task ?: ERR_PTR(-ESRCH);
 }

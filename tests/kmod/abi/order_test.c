@@ -7,8 +7,10 @@
 #include "lib.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 /* A structure of another size than ours is another call number. */
@@ -122,6 +124,46 @@ static void order_create(void)
 
 static int open_fn(void *arg) { return call(dev, DELEGNS_OPEN, arg); }
 
+static void *thread_fn(void *arg)
+{
+	*(pid_t *)arg = syscall(SYS_gettid);
+	pause();
+	return NULL;
+}
+
+/* A pidfd of a thread is as good as that of its process. */
+static void open_thread(void)
+{
+	volatile pid_t tid = 0;
+	pthread_t t;
+	int pidfd, ns;
+
+	pthread_create(&t, NULL, thread_fn, (void *)&tid);
+	while (!tid)
+		msleep(10);
+	pidfd = syscall(SYS_pidfd_open, tid, O_EXCL);
+	if (pidfd < 0) {
+		check_eq(errno, EINVAL);	/* there are none before 6.9 */
+	} else {
+		ns = dn_open(DELEGNS_BY_PIDFD, 0, NULL, pidfd, 0);
+		check_eq(ns >= 0, 1);
+		close(ns);
+	}
+	pthread_cancel(t);
+	pthread_join(t, NULL);
+	if (pidfd < 0)
+		return;
+	for (int i = 0; i < 100; i++) {
+		ns = dn_open(DELEGNS_BY_PIDFD, 0, NULL, pidfd, 0);
+		if (ns < 0)
+			break;
+		close(ns);
+		msleep(20);
+	}
+	check_eq(ns, -ESRCH);
+	close(pidfd);
+}
+
 static void order_open(void)
 {
 	struct zone z = zone_new();
@@ -158,6 +200,7 @@ static void order_open(void)
 	zone_kill(&z);
 	check_eq(call(dev, DELEGNS_OPEN, &a), -ESRCH);
 	close(a.pidfd);
+	open_thread();
 	a.by = DELEGNS_BY_ID;
 	check_eq(call(dev, DELEGNS_OPEN, &a), -ENOENT);
 	close(null);
@@ -241,7 +284,7 @@ static void order_attach(void)
 	int mnt = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
 	int init = open("/proc/self/ns/user", O_RDONLY | O_CLOEXEC);
 	int path = open("/proc/self/ns/user", O_PATH | O_CLOEXEC);
-	int ns = dn_create("attach"), other = dn_create("other-attach");
+	int ns = dn_create("attach"), other = dn_create("other-attach"), host = dn_by_id(DELEGNS_GLOBAL);
 	struct delegns_userns a;
 
 	check_eq(dn_attach(ns, in.userns), 0);
@@ -268,6 +311,7 @@ static void order_attach(void)
 		check_eq(as_user(&in, on_ns_fn, &(struct on_ns){ ns, cmd, &a }), -EPERM);
 		check_eq(at(&in, ns, cmd, &a), -EACCES);
 		check_eq(at(NULL, ns, cmd, &a), -EACCES);
+		check_eq(at(NULL, host, cmd, &a), -EPERM);
 		a.fd = in.userns;
 		check_eq(at(&in, ns, cmd, &a), -EACCES);	/* not below itself */
 	}
@@ -283,7 +327,7 @@ static void order_attach(void)
 	check_eq(dn_destroy(ns), 0);
 	check_eq(dn_attach(ns, more.userns), -ESTALE);
 	check_eq(dn_detach(ns, more.userns), -ESTALE);
-	close(null); close(mnt); close(init); close(path); close(ns); close(other);
+	close(null); close(mnt); close(init); close(path); close(ns); close(other); close(host);
 	zone_kill(&in);
 	zone_kill(&out);
 	zone_kill(&more);
