@@ -38,7 +38,8 @@
  *
  * There is one addition: who has CAP_SYS_ADMIN in his anchor may attach to
  * (and detach from) his own namespace user namespaces that are strictly below
- * his anchor.  It gives them nothing that he does not have.
+ * his anchor.  It gives them nothing that he does not have.  Nothing is ever
+ * attached to the host.
  *
  * LIFE
  *
@@ -448,7 +449,7 @@ struct delegns_info {
  *   EBADF    @fd is not open
  *   EINVAL   @fd is not that of a user namespace
  *   ENOENT, ESTALE   as for every call on a namespace
- *   EPERM    the caller has neither right
+ *   EPERM    the caller has neither right, or the namespace is the host
  *   EACCES   the user namespace is not strictly below the owner user namespace
  *            (on the caller's own namespace: below the caller's anchor)
  *   EEXIST   it is attached to this namespace
