@@ -76,7 +76,7 @@ func (e *Error) Unwrap() error { return e.Errno }
 
 // Is makes the sentinels above work.
 func (e *Error) Is(target error) bool {
-	return target == e.kind || target == ErrNotExist && e.Errno == unix.ESTALE ||
+	return errors.Is(e.kind, target) || target == ErrNotExist && e.Errno == unix.ESTALE ||
 		target == ErrInvalid && (e.Errno == unix.EINVAL || e.Errno == unix.E2BIG)
 }
 
@@ -99,16 +99,21 @@ var (
 	errNoName   = errors.New("not a name: 1 to 63 letters, digits, '-', '_' or '.', the first a letter or a digit, and not 'global'")
 	errTooLong  = errors.New("the name is too long")
 	errNoUserNS = errors.New("not a file of a user namespace")
+	errDepth    = fmt.Errorf("%w, or the depth of %d", ErrLimit, DepthMax)
+	errNotRoot  = errors.New("not permitted: root of the caller's own namespace may")
+	errNotAbove = errors.New("not permitted: root of the namespace above may, and a zone's root on the zone's own")
 )
 
 // meanings are the errnos that have another meaning in each call.
 var meanings = map[string]map[unix.Errno]error{
-	"create": {unix.EEXIST: errors.New("the name is taken"), unix.EINVAL: errNoName, unix.E2BIG: errNoName},
+	"create": {unix.EEXIST: errors.New("the name is taken"), unix.EINVAL: errNoName, unix.E2BIG: errNoName,
+		unix.EPERM: errNotRoot, unix.EUSERS: errDepth},
 	"open":   {unix.EINVAL: errors.New("neither an id nor a path of names")},
 	"grant":  {unix.EEXIST: errors.New("already granted"), unix.EACCES: ErrNotCovered, unix.E2BIG: errTooLong},
 	"revoke": {unix.E2BIG: errTooLong},
-	"attach": {unix.EEXIST: errors.New("already attached"), unix.EACCES: ErrNotBelow, unix.EINVAL: errNoUserNS},
-	"detach": {unix.EINVAL: errNoUserNS},
+	"attach": {unix.EEXIST: errors.New("already attached"), unix.EACCES: ErrNotBelow, unix.EINVAL: errNoUserNS,
+		unix.EPERM: errNotAbove},
+	"detach": {unix.EACCES: ErrNotBelow, unix.EINVAL: errNoUserNS, unix.EPERM: errNotAbove},
 }
 
 func failure(op, object string, errno unix.Errno) error {
