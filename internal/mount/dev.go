@@ -116,18 +116,13 @@ func (d *Dev) fill(dev *os.File, base int) error {
 }
 
 // MakeNode makes a device node in a /dev, with its parents. Nothing is
-// followed out of it.
+// followed out of it, whatever the container has put there.
 func MakeNode(dev *os.File, n Node, base int) error {
-	at := int(dev.Fd())
 	mode := n.Mode | unix.S_IFCHR
 	if n.Block {
 		mode = n.Mode | unix.S_IFBLK
 	}
-	if err := makeAll(at, filepath.Dir(n.Name), 0o755, base); err != nil {
-		return &Error{"make", "/dev/" + n.Name, err}
-	}
-	parent, err := unix.Openat2(at, filepath.Dir(n.Name), &unix.OpenHow{Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC,
-		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS})
+	parent, err := openAll(int(dev.Fd()), filepath.Dir(n.Name), 0o755, base)
 	if err != nil {
 		return &Error{"make", "/dev/" + n.Name, err}
 	}
@@ -144,24 +139,39 @@ func MakeNode(dev *os.File, n Node, base int) error {
 }
 
 func makeAll(at int, path string, mode uint32, base int) error {
-	if path == "." {
-		return nil
+	fd, err := openAll(at, path, mode, base)
+	if err != nil {
+		return err
 	}
-	parts := strings.Split(path, "/")
-	for i := range parts {
-		name := filepath.Join(parts[:i+1]...)
-		err := unix.Mkdirat(at, name, mode)
-		if errors.Is(err, unix.EEXIST) {
-			continue
-		}
+	return unix.Close(fd)
+}
+
+// openAll opens a folder below at, and makes it and its parents where they are
+// missing. A link on the way is an error: from outside it would lead to a place
+// of the host.
+func openAll(at int, path string, mode uint32, base int) (int, error) {
+	how := &unix.OpenHow{Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC,
+		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS}
+	dir, err := unix.Openat2(at, ".", how)
+	if err != nil || path == "." {
+		return dir, err
+	}
+	for _, name := range strings.Split(path, "/") {
+		err := unix.Mkdirat(dir, name, mode)
 		if err == nil {
-			err = unix.Fchownat(at, name, base, base, unix.AT_SYMLINK_NOFOLLOW)
+			err = unix.Fchownat(dir, name, base, base, unix.AT_SYMLINK_NOFOLLOW)
 		}
+		next := -1
+		if err == nil || errors.Is(err, unix.EEXIST) {
+			next, err = unix.Openat2(dir, name, how)
+		}
+		unix.Close(dir)
 		if err != nil {
-			return err
+			return -1, err
 		}
+		dir = next
 	}
-	return nil
+	return dir, nil
 }
 
 func (d *Dev) bindConsole(b *builder) error {
