@@ -16,7 +16,8 @@ type Relay struct {
 	Master int // non-blocking; negative while there is no terminal
 	Client int // non-blocking stream; negative while there is no client
 
-	in []byte // from the client, not yet taken by the terminal
+	in   []byte // from the client, not yet taken by the terminal
+	kept [bufferSize]byte
 }
 
 // bufferSize is the most that is moved, or kept, at a time.
@@ -33,10 +34,13 @@ func (r *Relay) Events() (master, client int16) {
 	return master, client
 }
 
-// Move moves bytes after a poll. It reports false when the client has gone.
-func (r *Relay) Move() bool {
+// Move moves bytes after a poll, which may have told that the client has hung
+// up. It reports false when the client has gone: what such a one typed and the
+// terminal does not take is dropped. It allocates nothing, as its caller may
+// have no collector of what is.
+func (r *Relay) Move(hungUp bool) bool {
 	r.output()
-	return r.input()
+	return r.input() && !(hungUp && len(r.in) > 0)
 }
 
 func (r *Relay) output() {
@@ -61,12 +65,11 @@ func (r *Relay) input() bool {
 		return true
 	}
 	if len(r.in) == 0 {
-		buf := make([]byte, bufferSize)
-		n, err := unix.Read(r.Client, buf)
+		n, err := unix.Read(r.Client, r.kept[:])
 		if n == 0 && err == nil || err != nil && !errors.Is(err, unix.EAGAIN) && !errors.Is(err, unix.EINTR) {
 			return false
 		}
-		r.in = buf[:max(n, 0)]
+		r.in = r.kept[:max(n, 0)]
 	}
 	if r.Master < 0 {
 		// Typed at a zone that is not there.

@@ -5,6 +5,7 @@ package supervisor
 import (
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"runtime"
 	"runtime/debug"
@@ -75,10 +76,15 @@ func (s *server) watchOn() error {
 	return fmt.Errorf("hand over: %w", err)
 }
 
+// watchMemory is where what the watching role has allocated bit by bit, for
+// those who come and go at the console, is collected after all.
+const watchMemory = 8 << 20
+
 // environment of the watching role, which has no use for threads that collect
-// what it does not allocate.
+// what it hardly allocates.
 func environment() []string {
-	env := []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "GOMAXPROCS=1", "GOGC=off", "GODEBUG=madvdontneed=1"}
+	env := []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "GOMAXPROCS=1", "GOGC=off",
+		"GOMEMLIMIT=" + strconv.Itoa(watchMemory), "GODEBUG=madvdontneed=1"}
 	env = append(env, control.TestEnv()...)
 	return env
 }
@@ -179,6 +185,7 @@ func Watch(fd int) error {
 // gives it back.
 func (s *server) work() {
 	debug.SetGCPercent(100)
+	debug.SetMemoryLimit(math.MaxInt64)
 	runtime.GOMAXPROCS(runtime.NumCPU())
 	s.watching, s.rester = false, nil
 	s.restore()

@@ -81,17 +81,18 @@ const (
 // turn waits for something to happen and deals with it.
 func (s *server) turn() error {
 	master, client := s.relay.Events()
-	set := []unix.PollFd{
+	set := append(s.set[:0], []unix.PollFd{
 		pollListener: {Fd: int32(s.listener), Events: unix.POLLIN},
 		pollWake:     {Fd: int32(s.wake[0]), Events: unix.POLLIN},
 		pollExit:     {Fd: int32(s.exitFD()), Events: unix.POLLIN},
 		pollMaster:   {Fd: int32(s.relay.Master), Events: master},
 		pollClient:   {Fd: int32(s.relay.Client), Events: client},
 		pollUevents:  {Fd: int32(s.uevents), Events: unix.POLLIN},
-	}
+	}...)
 	for _, fd := range s.conns {
 		set = append(set, unix.PollFd{Fd: int32(fd), Events: unix.POLLIN})
 	}
+	s.set = set
 	if s.busy {
 		// Requests and init's end wait until the operation is over.
 		set[pollExit].Fd = -1
@@ -106,7 +107,7 @@ func (s *server) turn() error {
 	}
 	s.runPosted()
 	if set[pollMaster].Revents != 0 || set[pollClient].Revents != 0 {
-		if !s.relay.Move() {
+		if !s.relay.Move(set[pollClient].Revents&unix.POLLHUP != 0) {
 			s.disconnect()
 		}
 	}

@@ -275,7 +275,7 @@ func (s *server) drop() {
 			s.uevents = -1
 		}
 		// What the zone said last is still in the terminal.
-		s.relay.Move()
+		s.relay.Move(false)
 		s.relay.Master = -1
 		s.machine = nil
 		s.restart.at = time.Time{}

@@ -68,10 +68,11 @@ type server struct {
 	// volumesWanted says that the zone has nodes of the volumes it creates.
 	volumesWanted bool
 
-	wake   [2]int      // pipe: something has been posted
-	posted chan func() // to be run by the loop
-	busy   bool        // an operation is being carried out
-	leave  bool        // the supervisor is to end
+	wake   [2]int        // pipe: something has been posted
+	posted chan func()   // to be run by the loop
+	set    []unix.PollFd // of the last turn, for the next to use again
+	busy   bool          // an operation is being carried out
+	leave  bool          // the supervisor is to end
 }
 
 // clientState is about who has the console.
