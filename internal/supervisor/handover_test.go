@@ -69,6 +69,26 @@ func TestVolumeDevice(t *testing.T) {
 	}
 }
 
+// What is asked for does not wait behind the volumes that a zone makes.
+func TestChosen(t *testing.T) {
+	s := &server{}
+	for _, name := range []string{"zd0", "zd16", "zd0"} {
+		s.appears(name)
+	}
+	s.pending = append(s.pending, control.Resume(5, control.OpHalt, "", false))
+	var got []control.Op
+	for r := s.chosen(); r != nil; r = s.chosen() {
+		got = append(got, r.Op)
+	}
+	if want := []control.Op{control.OpHalt, opVolume, opVolume}; !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	s.appears("zd0")
+	if s.restart.at = time.Now(); s.chosen() != nil || s.waits() {
+		t.Error("a zone that waits to be booted again gets a volume")
+	}
+}
+
 func TestWatcherFindsItself(t *testing.T) {
 	r := newRester()
 	if len(r.spans) < 2 {

@@ -39,7 +39,12 @@ func (s *server) serve() error {
 }
 
 // idle reports whether nothing is under way or waiting to be.
-func (s *server) idle() bool { return !s.busy && len(s.pending) == 0 && len(s.posted) == 0 }
+func (s *server) idle() bool { return !s.busy && !s.waits() && len(s.posted) == 0 }
+
+// waits reports whether something waits to be done.
+func (s *server) waits() bool {
+	return len(s.pending) > 0 || len(s.appeared) > 0 && s.restart.at.IsZero()
+}
 
 // active reports whether there is a zone to hold.
 func (s *server) active() bool { return s.machine != nil || s.watch.keeper != 0 }
@@ -159,7 +164,7 @@ func (s *server) poll(set []unix.PollFd) (int, error) {
 // timeout is how long a turn may wait, in milliseconds.
 func (s *server) timeout() int {
 	switch {
-	case s.fresh, !s.busy && len(s.pending) > 0:
+	case s.fresh, !s.busy && s.waits():
 		return 0
 	case s.waiter != nil:
 		return int(max(time.Until(s.waiter.deadline)/time.Millisecond+1, 0))
@@ -278,24 +283,24 @@ func (s *server) notice(last bool, format string, args ...any) {
 // next begins what is to be done: the end of init first, as requests that
 // came meanwhile are about a zone that has ended.
 func (s *server) next(exited bool) {
-	if !exited && len(s.pending) == 0 && !s.restart.due() {
-		return
+	var r *control.Request
+	if !exited {
+		if r = s.chosen(); r == nil && !s.restart.due() {
+			return
+		}
 	}
 	if s.watching {
 		s.work()
 	}
 	s.busy = true
-	if exited {
+	switch {
+	case exited:
 		go s.carry(nil, s.ended)
-		return
-	}
-	if len(s.pending) == 0 {
+	case r == nil:
 		go s.carry(nil, func(ctx context.Context, o *operation) error { return s.reboot(ctx, o, "") })
-		return
+	default:
+		go s.carry(r, func(ctx context.Context, o *operation) error { return s.perform(ctx, o, r) })
 	}
-	r := s.pending[0]
-	s.pending = s.pending[1:]
-	go s.carry(r, func(ctx context.Context, o *operation) error { return s.perform(ctx, o, r) })
 }
 
 // carry runs an operation beside the loop and answers its client.

@@ -277,7 +277,7 @@ func (s *server) drop() {
 		// What the zone said last is still in the terminal.
 		s.relay.Move(false)
 		s.relay.Master = -1
-		s.machine = nil
+		s.machine, s.appeared = nil, nil
 		s.restart.at = time.Time{}
 		s.relay.Forget()
 		close(done)

@@ -67,6 +67,7 @@ type server struct {
 	place int
 	// volumesWanted says that the zone has nodes of the volumes it creates.
 	volumesWanted bool
+	appeared      []string // devices of volumes that have appeared since
 
 	wake   [2]int        // pipe: something has been posted
 	posted chan func()   // to be run by the loop

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -56,9 +57,30 @@ func (s *server) volumes() {
 			continue
 		}
 		if name := volumeDevice(buf[:n]); name != "" {
-			s.pending = append(s.pending, control.Resume(-1, opVolume, name, false))
+			s.appears(name)
 		}
 	}
+}
+
+// appears notes a volume's device until there is time for it. Zones make and
+// destroy as many as they like: what is asked for comes before, and a name that
+// comes again is waited for once.
+func (s *server) appears(name string) {
+	if !slices.Contains(s.appeared, name) {
+		s.appeared = append(s.appeared, name)
+	}
+}
+
+// chosen is what is to be done next: what was asked for first, or a device that
+// has appeared; nil when that is nothing.
+func (s *server) chosen() (r *control.Request) {
+	switch {
+	case len(s.pending) > 0:
+		r, s.pending = s.pending[0], s.pending[1:]
+	case len(s.appeared) > 0 && s.restart.at.IsZero():
+		r, s.appeared = control.Resume(-1, opVolume, s.appeared[0], false), s.appeared[1:]
+	}
+	return r
 }
 
 // opVolume is the request that the kernel makes, for a volume's new device.
