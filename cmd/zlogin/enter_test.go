@@ -145,6 +145,16 @@ func TestNothingLeaks(t *testing.T) {
 	if _, err := unix.FcntlInt(kept.Fd(), unix.F_SETFD, 0); err != nil {
 		t.Fatal(err)
 	}
+	// Supervisors have a score of their own, and some services.
+	const score = "/proc/self/oom_score_adj"
+	before, err := os.ReadFile(score)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(score, []byte("300"), 0); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = os.WriteFile(score, before, 0) }()
 	runtime.LockOSThread() // a session keyring belongs to a thread
 	// A key that whoever shares our session keyring could read.
 	if _, err := unix.KeyctlJoinSessionKeyring("zlogin_test"); err != nil {
@@ -192,6 +202,9 @@ func TestNothingLeaks(t *testing.T) {
 		if got := strings.TrimSpace(see("readlink /proc/self/ns/" + ns)); got == mine(ns) || got == "" {
 			t.Errorf("namespace %s is %q, the host's", ns, got)
 		}
+	}
+	if score := strings.TrimSpace(see("cat /proc/self/oom_score_adj")); score != "0" {
+		t.Errorf("it has inherited the score %s", score)
 	}
 	status := see("cat /proc/self/status")
 	for _, line := range []string{"Umask:\t0022", "SigBlk:\t0000000000000000", "Seccomp:\t2"} {

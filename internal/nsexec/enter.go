@@ -97,6 +97,8 @@ func (e *Enter) between(ended, leave int) (*Child, error) {
 		return nil, err
 	}
 	const pid, pidfd = Reg(0), Reg(1)
+	// Who is spared when memory runs out is not for the namespaces to inherit.
+	p.oomScore("0")
 	// A process of the namespaces must not be able to read us or our
 	// descriptors from the moment we are in theirs.
 	p.Call("undumpable", unix.SYS_PRCTL, unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
