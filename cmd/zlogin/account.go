@@ -74,17 +74,26 @@ func (r *zoneRoot) read(name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if !st.Mode().IsRegular() {
-		return "", errors.New("it is not a regular file")
-	}
-	raw, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err != nil {
+	var on unix.Statfs_t
+	if err := unix.Fstatfs(int(f.Fd()), &on); err != nil {
 		return "", err
 	}
-	if len(raw) > maxFile {
+	// To read what the kernel makes up may wait, take from the host what it has
+	// not seen yet, or do something.
+	if !st.Mode().IsRegular() || on.Type == unix.PROC_SUPER_MAGIC || on.Type == unix.SYSFS_MAGIC {
+		return "", errors.New("it is not a regular file")
+	}
+	if st.Size() > maxFile {
 		return "", fmt.Errorf("it is larger than %d bytes", maxFile)
 	}
-	return string(raw), nil
+	// No more than it says it has, which is nothing for such a file that is seen
+	// through another file system.
+	raw := make([]byte, st.Size())
+	n, err := f.ReadAt(raw, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return "", err
+	}
+	return string(raw[:n]), nil
 }
 
 // findUser returns the first usable line of a user in a password file, or nil.
