@@ -200,7 +200,7 @@ func (s *server) boot(ctx context.Context, o *operation, args string) error {
 		o.notice(false, "Zone booting up")
 	}
 	if err := s.start(ctx, o, args); err != nil {
-		err = errors.Join(err, s.halt(ctx, &operation{server: s}))
+		err = errors.Join(err, s.takeDown(ctx, o))
 		o.notice(true, "Zone boot failed")
 		return err
 	}
@@ -236,8 +236,17 @@ func (s *server) start(ctx context.Context, o *operation, args string) error {
 	return s.hook(ctx, o, brand.PostStateChange, r.Brand, r.Zonepath, zone.Running, hookBoot)
 }
 
-// halt takes the zone down, whatever it is doing.
+// halt takes the zone down, and says so.
 func (s *server) halt(ctx context.Context, o *operation) error {
+	err := s.takeDown(ctx, o)
+	if err == nil {
+		o.notice(true, "Zone halted")
+	}
+	return err
+}
+
+// takeDown takes the zone down, whatever it is doing.
+func (s *server) takeDown(ctx context.Context, o *operation) error {
 	m := s.machine
 	if m == nil {
 		return nil
@@ -259,9 +268,6 @@ func (s *server) halt(ctx context.Context, o *operation) error {
 		if err := s.hook(ctx, o, h, r.Brand, r.Zonepath, zone.Installed, hookHalt); err != nil {
 			o.say("%v", err)
 		}
-	}
-	if o.request == nil || o.request.Op != control.OpReboot {
-		o.notice(true, "Zone halted")
 	}
 	return nil
 }
@@ -291,13 +297,13 @@ func (s *server) reboot(ctx context.Context, o *operation, args string) error {
 	} else {
 		o.notice(false, "Zone rebooting with arguments: %s", args)
 	}
-	if err := s.halt(ctx, &operation{server: s, request: &control.Request{Op: control.OpReboot}}); err != nil {
+	if err := s.takeDown(ctx, o); err != nil {
 		return err
 	}
 	err := s.readyUp(ctx, o)
 	if err == nil {
 		if err = s.start(ctx, o, args); err != nil {
-			err = errors.Join(err, s.halt(ctx, &operation{server: s}))
+			err = errors.Join(err, s.takeDown(ctx, o))
 		}
 	}
 	if err != nil {
