@@ -249,19 +249,24 @@ func endProcess(ctx context.Context, m *Machine) error {
 	return nil
 }
 
-// checkInit looks at the program that is to be the first, in the zone's root,
-// so that the administrator reads why it cannot run.
+// checkInit looks at the program that is to be the first, in the zone's root
+// with what is mounted there, so that the administrator reads why it cannot
+// run.
 func (m *Machine) checkInit(init string) error {
 	if init == spec.EntrypointInit {
 		return nil // it is not in the root, and it says itself what it lacks
 	}
 	where := filepath.Join(m.Record.Root, init)
-	root, err := mount.OpenRoot(m.Record.Root)
+	root, err := unix.Open(filepath.Join("/proc", strconv.Itoa(m.Record.PID), "root"), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return err
+		return fmt.Errorf("look at %s: %w", where, err)
 	}
-	defer root.Close()
-	fd, err := unix.Openat2(int(root.Fd()), init, &unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC,
+	defer unix.Close(root)
+	if !m.Record.Alive() {
+		// Or the number is another process's by now.
+		return fmt.Errorf("look at %s: %w", where, control.ErrNotActive)
+	}
+	fd, err := unix.Openat2(root, init, &unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC,
 		Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS})
 	if err != nil {
 		return &statError{where, err}
