@@ -126,6 +126,15 @@ func (s *server) check() error {
 	if entry.State == zone.Configured {
 		return &RefusedError{fmt.Sprintf("cannot manage a zone which is in state '%v'", entry.State)}
 	}
+	// Commands look for one before they start another; people may not.
+	c, err := control.Dial(context.Background(), s.name)
+	if err == nil {
+		c.Close()
+		return &RefusedError{fmt.Sprintf("zoneadmd is running already for zone %s", s.name)}
+	}
+	if !errors.Is(err, control.ErrNoSupervisor) {
+		return err
+	}
 	return nil
 }
 
