@@ -131,6 +131,20 @@ func TestOutputIsComplete(t *testing.T) {
 	}
 }
 
+// likelyVictim gives this process a score of its own, as supervisors and some
+// services have one.
+func likelyVictim(t *testing.T) {
+	const score = "/proc/self/oom_score_adj"
+	before, err := os.ReadFile(score)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(score, []byte("300"), 0); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.WriteFile(score, before, 0) })
+}
+
 // TestNothingLeaks lists what a command sees.
 func TestNothingLeaks(t *testing.T) {
 	t.Setenv("SECRET_OF_HOST", "x")
@@ -145,16 +159,7 @@ func TestNothingLeaks(t *testing.T) {
 	if _, err := unix.FcntlInt(kept.Fd(), unix.F_SETFD, 0); err != nil {
 		t.Fatal(err)
 	}
-	// Supervisors have a score of their own, and some services.
-	const score = "/proc/self/oom_score_adj"
-	before, err := os.ReadFile(score)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(score, []byte("300"), 0); err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = os.WriteFile(score, before, 0) }()
+	likelyVictim(t)
 	runtime.LockOSThread() // a session keyring belongs to a thread
 	// A key that whoever shares our session keyring could read.
 	if _, err := unix.KeyctlJoinSessionKeyring("zlogin_test"); err != nil {
