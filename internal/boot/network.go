@@ -59,8 +59,16 @@ func (m *Machine) addLinks() error {
 		if err := l.Add(m.Netns); err != nil {
 			return fmt.Errorf("failed to add network device: %w", err)
 		}
+		m.Record.Links[len(m.Record.Links)-1] = fmt.Sprintf("%s %s %d", l.Kind, l.Name, l.Index)
 	}
 	return nil
+}
+
+// noted is a link as far as addLinks has written it down.
+func noted(text string) network.Link {
+	var l network.Link
+	_, _ = fmt.Sscanf(text, "%s %s %d", &l.Kind, &l.Name, &l.Index)
+	return l
 }
 
 func disconnect(_ context.Context, m *Machine) error {
@@ -70,12 +78,11 @@ func disconnect(_ context.Context, m *Machine) error {
 		errs = append(errs, network.Address{Link: link, Address: address}.Remove())
 	}
 	for _, text := range m.Record.Links {
-		kind, name, _ := strings.Cut(text, " ")
 		if m.Netns == nil {
 			// The namespace is gone, and has sent home what was the host's.
 			continue
 		}
-		errs = append(errs, network.Link{Kind: network.Kind(kind), Name: name}.Return(m.Netns))
+		errs = append(errs, noted(text).Return(m.Netns))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("unable to unconfigure network interfaces in zone: %w", err)

@@ -46,7 +46,7 @@ type Record struct {
 	Rlimits []string
 	// KeeperFDs are the keeper's descriptors, for whoever takes it over.
 	KeeperFDs []int
-	// Links are "KIND NAME" and Addresses "LINK ADDRESS/LENGTH", to be taken
+	// Links are "KIND NAME INDEX" and Addresses "LINK ADDRESS/LENGTH", to be taken
 	// back when the zone halts.
 	Links, Addresses []string
 }

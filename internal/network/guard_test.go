@@ -132,3 +132,29 @@ func arrives(t *testing.T, host, zone netns.NsHandle, from, to string) bool {
 	}
 	return false
 }
+
+// A link of the host comes home under its name, whatever the zone calls it and
+// puts in its place.
+func TestComesHome(t *testing.T) {
+	host, zone := namespaces(t)
+	must(t, netlink.LinkAdd(&netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: "host0"}, PeerName: "other"}))
+	ns := os.NewFile(uintptr(zone), "zone")
+	link := Link{Kind: Move, Name: "host0"}
+	must(t, link.Add(ns))
+	enter(t, zone, host, func() {
+		own, err := netlink.LinkByName("host0")
+		must(t, err)
+		must(t, netlink.LinkSetDown(own))
+		must(t, netlink.LinkSetName(own, "other"))
+		must(t, netlink.LinkAdd(&netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Name: "host0"}}))
+	})
+	must(t, link.Return(ns))
+	home, err := netlink.LinkByName("host0")
+	must(t, err)
+	if home.Type() != "veth" {
+		t.Errorf("what came home is a %s", home.Type())
+	}
+	if _, err := netlink.LinkByName("other"); err != nil {
+		t.Errorf("the host's other link: %v", err)
+	}
+}

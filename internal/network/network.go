@@ -33,6 +33,7 @@ const Auto = "auto"
 type Link struct {
 	Kind      Kind
 	Name      string // in the namespace, and on the host for Move
+	Index     int    // in the namespace, once it is there; 0 when not known
 	Parent    string // link or bridge of the host; empty for Move
 	VLAN      int
 	MAC       string   // hardware address; empty for the kernel's choice
@@ -81,8 +82,9 @@ func inside(ns *os.File) (*netlink.Handle, error) {
 	return netlink.NewHandleAt(netns.NsHandle(ns.Fd()), unix.NETLINK_ROUTE)
 }
 
-// Add gives the link to the namespace behind ns, up and with its addresses.
-func (l Link) Add(ns *os.File) error {
+// Add gives the link to the namespace behind ns, up and with its addresses, and
+// notes its index there.
+func (l *Link) Add(ns *os.File) error {
 	if err := l.make(ns); err != nil {
 		return fail("add link", l.Name, err)
 	}
@@ -95,6 +97,7 @@ func (l Link) Add(ns *os.File) error {
 	if err != nil {
 		return fail("configure link", l.Name, err)
 	}
+	l.Index = link.Attrs().Index
 	if l.MAC != "" && l.Kind == Move {
 		mac, err := net.ParseMAC(l.MAC)
 		if err != nil {
@@ -216,14 +219,15 @@ func (l Link) parent() (netlink.Link, error) {
 }
 
 // Return takes the link back from the namespace behind ns: one of the host's
-// goes home, another is deleted. That it is not there is no error.
+// goes home under its name, another is deleted. That it is not there is no
+// error.
 func (l Link) Return(ns *os.File) error {
 	h, err := inside(ns)
 	if err != nil {
 		return fail("return link", l.Name, err)
 	}
 	defer h.Close()
-	link, err := h.LinkByName(l.Name)
+	link, err := l.find(h)
 	var missing netlink.LinkNotFoundError
 	if errors.As(err, &missing) {
 		return nil
@@ -234,17 +238,50 @@ func (l Link) Return(ns *os.File) error {
 	if l.Kind != Move {
 		return fail("delete link", l.Name, h.LinkDel(link))
 	}
-	// The zone may have renamed another link to this name; a physical one goes
-	// home by itself when the namespace ends.
-	host, err := os.Open("/proc/self/ns/net")
+	return fail("return link", l.Name, l.sendHome(h, link))
+}
+
+// find finds the link where names are what the namespace's root made of them:
+// the index stays.
+func (l Link) find(h *netlink.Handle) (netlink.Link, error) {
+	if l.Index != 0 {
+		return h.LinkByIndex(l.Index)
+	}
+	return h.LinkByName(l.Name)
+}
+
+func (l Link) sendHome(h *netlink.Handle, link netlink.Link) error {
+	host, err := os.Open("/proc/thread-self/ns/net")
 	if err != nil {
-		return fail("return link", l.Name, err)
+		return err
 	}
 	defer host.Close()
 	if err := h.LinkSetDown(link); err != nil {
-		return fail("return link", l.Name, err)
+		return err
 	}
-	return fail("return link", l.Name, h.LinkSetNsFd(link, int(host.Fd())))
+	name := link.Attrs().Name
+	if name != l.Name {
+		// On the host the name that it has now may be another link's.
+		name = fmt.Sprintf("vr%x", unix.Gettid())
+		if err := h.LinkSetName(link, name); err != nil {
+			return err
+		}
+	}
+	err = h.LinkSetNsFd(link, int(host.Fd()))
+	if errors.Is(err, unix.EEXIST) {
+		// So may its other names.
+		for _, other := range link.Attrs().AltNames {
+			_ = h.LinkDelAltName(link, other)
+		}
+		err = h.LinkSetNsFd(link, int(host.Fd()))
+	}
+	if err != nil || name == l.Name {
+		return err
+	}
+	if link, err = netlink.LinkByName(name); err != nil {
+		return err
+	}
+	return netlink.LinkSetName(link, l.Name)
 }
 
 // Add sets the address on its link of the host. ErrNoLink when that is not
