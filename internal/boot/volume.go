@@ -26,9 +26,9 @@ const blkZName = 2<<30 | 256<<16 | 0x12<<8 | 125
 
 // AddVolume gives the zone a node for a volume that has appeared on the host
 // as the block device /dev/NAME, when it is below a dataset that the zone
-// holds. The kernel makes nodes of volumes for the host alone, whoever created
-// them.
-func (m *Machine) AddVolume(ctx context.Context, name string) error {
+// holds, and its name below /dev is wanted. The kernel makes nodes of volumes
+// for the host alone, whoever created them.
+func (m *Machine) AddVolume(ctx context.Context, name string, wanted func(node string) bool) error {
 	dataset, rdev, err := volumeName(filepath.Join("/dev", name))
 	if err != nil {
 		return err
@@ -37,7 +37,7 @@ func (m *Machine) AddVolume(ctx context.Context, name string) error {
 	for _, grant := range m.Granted() {
 		held = held || strings.HasPrefix(dataset, grant+"/")
 	}
-	if !held {
+	if !held || !wanted(volumeDir+dataset) {
 		return nil
 	}
 	pidfd, err := m.Record.PIDFD()

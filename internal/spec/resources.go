@@ -4,7 +4,6 @@ package spec
 
 import (
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -51,15 +50,6 @@ func (z *Zone) devices(c *config.Config, _ *brand.Brand, f *Facts) error {
 		}
 	}
 	return nil
-}
-
-// Matches tells whether a pattern of a device resource stands for a name, as
-// fnmatch(3) without flags does: a star crosses slashes.
-func Matches(pattern, name string) bool {
-	// What Match stops at is given another form on both sides.
-	hide := func(s string) string { return strings.ReplaceAll(s, "/", "\x01") }
-	ok, err := filepath.Match(hide(pattern), hide(name))
-	return ok && err == nil
 }
 
 // refusedTypes are file systems that a zone makes for itself, or that would

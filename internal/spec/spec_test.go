@@ -197,7 +197,14 @@ func TestMatches(t *testing.T) {
 	for _, c := range []struct {
 		pattern, name string
 		want          bool
-	}{{"/dev/zvol/*", "/dev/zvol/tank/a", true}, {"/dev/sd[ab]", "/dev/sda", true}, {"/dev/sd?", "/dev/sda1", false}, {"/dev/null", "/dev/null", true}, {"[", "[", false}} {
+	}{
+		{"/dev/zvol/*", "/dev/zvol/tank/a", true}, {"/dev/sd[ab]", "/dev/sda", true}, {"/dev/sd?", "/dev/sda1", false},
+		{"/dev/null", "/dev/null", true}, {"/dev/null", "/dev/nul", false}, {"[", "[", true}, {"[a", "[a", true}, {"", "", true}, {"", "a", false},
+		{"/dev/sd[!a]", "/dev/sda", false}, {"/dev/sd[!a]", "/dev/sdb", true}, {"/dev/sd[^a-c]*", "/dev/sdb1", false},
+		{"sd[[:digit:]x]", "sd7", true}, {"sd[[:digit:]x]", "sdx", true}, {"sd[[:digit:]]", "sda", false}, {"sd[![:alpha:]]", "sda", false},
+		{"a[]]b", "a]b", true}, {"a[!]]b", "a]b", false}, {"a[b-]c", "a-c", true}, {`a\*b`, "a*b", true}, {`a\*b`, "axb", false}, {`[\]]`, "]", true},
+		{"*a*b", "xaxbxab", true}, {"*a*b", "xaxbxa", false}, {"**", "", true}, {"a*", "a", true},
+	} {
 		if got := Matches(c.pattern, c.name); got != c.want {
 			t.Errorf("Matches(%q, %q) = %v", c.pattern, c.name, got)
 		}

@@ -5,8 +5,8 @@ package supervisor
 import (
 	"bytes"
 	"context"
-	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -14,19 +14,32 @@ import (
 	"zones/internal/config"
 	"zones/internal/control"
 	"zones/internal/schema"
+	"zones/internal/spec"
 )
 
 // wantsVolumes reports whether a configuration lets its zone have nodes of the
 // volumes it creates. A zone without is not woken by every device of the
 // machine.
 func wantsVolumes(c *config.Config) bool {
-	wanted := false
+	for _, pattern := range devicePatterns(c) {
+		literal := pattern
+		if i := strings.IndexAny(pattern, `*?[\`); i >= 0 {
+			literal = pattern[:i]
+		}
+		if strings.HasPrefix(literal, zvolPrefix) || literal != pattern && strings.HasPrefix(zvolPrefix, literal) {
+			return true
+		}
+	}
+	return false
+}
+
+func devicePatterns(c *config.Config) []string {
+	var patterns []string
 	for _, r := range c.All(schema.DeviceResource) {
 		pattern, _ := schema.DeviceMatch.Of(r)
-		ok, err := filepath.Match(filepath.Dir(pattern), "/dev/zvol")
-		wanted = wanted || err == nil && ok || len(pattern) > len(zvolPrefix) && pattern[:len(zvolPrefix)] == zvolPrefix
+		patterns = append(patterns, pattern)
 	}
-	return wanted
+	return patterns
 }
 
 // listenVolumes opens the kernel's announcements of devices.
@@ -105,9 +118,16 @@ func volumeDevice(event []byte) string {
 func (s *server) addVolume(ctx context.Context, name string) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	var err error
+	c, _, err := s.store.Load(s.name)
+	if err != nil {
+		return err
+	}
+	patterns := devicePatterns(c)
+	wanted := func(node string) bool {
+		return slices.ContainsFunc(patterns, func(p string) bool { return spec.Matches(p, "/dev/"+node) })
+	}
 	for wait := 10 * time.Millisecond; wait < time.Second; wait *= 2 {
-		if err = s.machine.AddVolume(ctx, name); err == nil {
+		if err = s.machine.AddVolume(ctx, name, wanted); err == nil {
 			return nil
 		}
 		time.Sleep(wait)
