@@ -228,6 +228,30 @@ func (z *Zone) unsupported(c *config.Config) {
 	if r := c.First(schema.SecurityFlagsResource); r != nil {
 		z.warn("%s are not used: this kernel has no such flags", r.Type.Name)
 	}
+	if r := c.First(schema.DedicatedCPUResource); r != nil && r.Text(schema.DedicatedCPUImportance.Property) != "" {
+		z.warn("%s of %s is not used: zones do not compete for processors of their own", schema.DedicatedCPUImportance.Name, r.Type.Name)
+	}
+	if _, ok := schema.ZFSIOPriority.Of(c); ok {
+		z.warn("%s counts for disks that the zone uses itself: the kernel does the work of ZFS in nobody's name", schema.ZFSIOPriority.Name)
+	}
+	if _, ok := schema.MaxProcesses.Of(c); ok {
+		z.warn("%s holds for each user of the zone; all of them together have %d threads", schema.MaxProcesses.Name, z.Limits.PIDs)
+	}
+	if shares, _ := schema.CPUShares.Of(c); shares > maxWeight {
+		z.warn("%s above %d weigh no more than that", schema.CPUShares.Name, maxWeight)
+	}
+	z.properties(c.All(schema.NetResource), schema.NetPhysical.Property, schema.NetProperty)
+	z.properties(c.All(schema.DeviceResource), schema.DeviceMatch.Property, schema.DeviceProperty)
+}
+
+// properties warns of those that are there for commands of brands alone.
+func (z *Zone) properties(all []*config.Resource, by *schema.Property, property schema.Prop[[]schema.NameValue]) {
+	for _, r := range all {
+		list, _ := property.Of(r)
+		for _, p := range list {
+			z.warn("%s %s of %s %s means nothing but to commands of the brand", property.Name, p.Name, r.Type.Name, r.Text(by))
+		}
+	}
 }
 
 // BootArgs are boot arguments, taken apart.

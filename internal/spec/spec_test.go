@@ -173,6 +173,27 @@ func TestProblems(t *testing.T) {
 	}
 }
 
+// What is not heeded, or not as it may be meant, is said.
+func TestWarnings(t *testing.T) {
+	net := resource(schema.NetResource, properties{schema.NetPhysical.Property: "net0"})
+	net.Set(schema.NetProperty.Property, schema.Value{{"gateway", "10.0.0.1"}})
+	device := resource(schema.DeviceResource, properties{schema.DeviceMatch.Property: "/dev/fuse"})
+	device.Set(schema.DeviceProperty.Property, schema.Value{{"model", "virtio"}})
+	cpus := resource(schema.DedicatedCPUResource, properties{schema.DedicatedCPUNCPUs.Property: "1", schema.DedicatedCPUImportance.Property: "5"})
+	z, err := New(configured(properties{schema.MaxProcesses.Property: "200", schema.CPUShares.Property: "20000", schema.ZFSIOPriority.Property: "20",
+		schema.IPType.Property: "exclusive"}, net, device, cpus), linux(t), facts())
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := strings.Join(z.Warnings, "\n")
+	for _, want := range []string{"importance of dedicated-cpu", "zfs-io-priority", "max-processes holds for each user of the zone; all of them together have 2000 threads",
+		"cpu-shares above 10000", "property gateway of net net0", "property model of device /dev/fuse"} {
+		if !strings.Contains(all, want) {
+			t.Errorf("nothing is said of %s:\n%s", want, all)
+		}
+	}
+}
+
 func TestParseBootArgs(t *testing.T) {
 	for text, want := range map[string]BootArgs{
 		"":                        {},
