@@ -57,7 +57,7 @@ func (l *localTerminal) restore() {
 func (l *localTerminal) restoreOnDeath() (stop func()) {
 	deadly := make(chan os.Signal, 1)
 	done := make(chan struct{})
-	signal.Notify(deadly, unix.SIGHUP, unix.SIGTERM, unix.SIGQUIT)
+	signal.Notify(deadly, unix.SIGHUP, unix.SIGINT, unix.SIGTERM, unix.SIGQUIT)
 	go func() {
 		select {
 		case s := <-deadly:
