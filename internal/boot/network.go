@@ -11,6 +11,7 @@ import (
 	"zones/internal/cgroup"
 	"zones/internal/control"
 	"zones/internal/network"
+	"zones/internal/zone"
 )
 
 // connect gives the zone its links, or the host the zone's addresses. Each is
@@ -19,7 +20,12 @@ func connect(_ context.Context, m *Machine) error {
 	if m.Spec.Exclusive() {
 		return m.addLinks()
 	}
+	others := addressesOfOthers(m.Record.Name)
 	for _, a := range m.Spec.Addresses {
+		host, _, _ := strings.Cut(a.Address, "/")
+		if other := others[host]; other != "" {
+			return fmt.Errorf("%s: could not bring network interface up: address in use by zone '%s': %s", a.Link, other, a.Address)
+		}
 		m.Record.Addresses = append(m.Record.Addresses, a.Link+" "+a.Address)
 		if err := m.Record.Save(); err != nil {
 			return err
@@ -37,6 +43,25 @@ func connect(_ context.Context, m *Machine) error {
 		}
 	}
 	return nil
+}
+
+// addressesOfOthers are the addresses that other zones have, on whatever link,
+// and whose they are.
+func addressesOfOthers(own zone.Name) map[string]zone.Name {
+	held := map[string]zone.Name{}
+	names, _ := control.Active()
+	for _, name := range names {
+		r, _, err := control.Status(name)
+		if err != nil || name == own {
+			continue
+		}
+		for _, text := range r.Addresses {
+			_, address, _ := strings.Cut(text, " ")
+			host, _, _ := strings.Cut(address, "/")
+			held[host] = name
+		}
+	}
+	return held
 }
 
 // tagAddresses notes the addresses where they are found when the record is

@@ -158,3 +158,30 @@ func TestComesHome(t *testing.T) {
 		t.Errorf("the host's other link: %v", err)
 	}
 }
+
+// What the host uses is not taken from it.
+func TestUsed(t *testing.T) {
+	_, zone := namespaces(t)
+	must(t, netlink.LinkAdd(&netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: "host0"}, PeerName: "other"}))
+	must(t, netlink.LinkAdd(&netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Name: "br"}}))
+	ns := os.NewFile(uintptr(zone), "zone")
+	for _, name := range []string{"host0", "other"} {
+		own, err := netlink.LinkByName(name)
+		must(t, err)
+		if name == "other" {
+			br, err := netlink.LinkByName("br")
+			must(t, err)
+			must(t, netlink.LinkSetMaster(own, br))
+		} else {
+			addr, err := netlink.ParseAddr("10.99.0.1/24")
+			must(t, err)
+			must(t, netlink.AddrAdd(own, addr))
+			must(t, netlink.LinkSetUp(own))
+		}
+		if err := (&Link{Kind: Move, Name: name}).Add(ns); !errors.Is(err, ErrInUse) {
+			t.Errorf("%s: %v", name, err)
+		}
+		_, err = netlink.LinkByName(name)
+		must(t, err)
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
@@ -146,6 +147,9 @@ func (l Link) make(ns *os.File) error {
 		if err != nil {
 			return err
 		}
+		if used(link) {
+			return ErrInUse
+		}
 		return netlink.LinkSetNsFd(link, int(ns.Fd()))
 	}
 	parent, err := l.parent()
@@ -168,6 +172,20 @@ func (l Link) make(ns *os.File) error {
 		return netlink.LinkAdd(&netlink.Macvlan{LinkAttrs: attrs, Mode: netlink.MACVLAN_MODE_BRIDGE})
 	}
 	return l.makeVeth(attrs, parent, ns)
+}
+
+// used reports whether the host does something with the link: it is up and has
+// an address other than the one that each link has by itself, or is a part of
+// another link.
+func used(link netlink.Link) bool {
+	if link.Attrs().MasterIndex != 0 {
+		return true
+	}
+	addrs, err := netlink.AddrList(link, netlink.FAMILY_ALL)
+	if err != nil || link.Attrs().Flags&net.FlagUp == 0 {
+		return false
+	}
+	return slices.ContainsFunc(addrs, func(a netlink.Addr) bool { return !a.IP.IsLinkLocalUnicast() })
 }
 
 // makeVeth makes the pair on the host first, because only there the bridge can
