@@ -48,8 +48,8 @@ func matchOne(pattern string, c byte) (width int, ok bool) {
 
 // sets are the named ones, as pairs of first and last characters.
 var sets = map[string]string{
-	"alpha": "azAZ", "digit": "09", "alnum": "azAZ09", "lower": "az", "upper": "AZ", "xdigit": "09afAF",
-	"punct": "!/:@[`{~", "space": "\t\r  ", "blank": "\t\t  ", "cntrl": "\x00\x1f\x7f\x7f", "graph": "!~", "print": " ~",
+	"[:alpha:]": "azAZ", "[:digit:]": "09", "[:alnum:]": "azAZ09", "[:lower:]": "az", "[:upper:]": "AZ", "[:xdigit:]": "09afAF",
+	"[:punct:]": "!/:@[`{~", "[:space:]": "\t\r  ", "[:blank:]": "\t\t  ", "[:cntrl:]": "\x00\x1f\x7f\x7f", "[:graph:]": "!~", "[:print:]": " ~",
 }
 
 // matchSet reads a set in brackets; the width is 0 when it has no end.
@@ -63,8 +63,8 @@ func matchSet(pattern string, c byte) (width int, ok bool) {
 		if pattern[i] == ']' && i > begin {
 			return i + 1, found != negated
 		}
-		if name, _, closed := strings.Cut(pattern[i:], ":]"); closed && strings.HasPrefix(name, "[:") && sets[name[2:]] != "" {
-			for pairs := sets[name[2:]]; pairs != ""; pairs = pairs[2:] {
+		if name, _, closed := strings.Cut(pattern[i:], ":]"); closed && sets[name+":]"] != "" {
+			for pairs := sets[name+":]"]; pairs != ""; pairs = pairs[2:] {
 				found = found || pairs[0] <= c && c <= pairs[1]
 			}
 			i += len(name) + 2

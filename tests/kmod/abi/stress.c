@@ -111,7 +111,7 @@ static void look(int fd)
 
 static void one_call(int *kept, const struct zone *own)
 {
-	int fd = some_ns(), userns, *k = &kept[rnd(8)];
+	int fd = some_ns(), userns, r, *k = &kept[rnd(8)];
 
 	switch (rnd(16)) {
 	case 0: case 1:
@@ -119,7 +119,11 @@ static void one_call(int *kept, const struct zone *own)
 		break;
 	case 2: case 3: case 4:
 		userns = some_userns(own);
-		count_good(dn_attach(fd, userns), ATTACHED);
+		r = dn_attach(fd, userns);
+		count_good(r, ATTACHED);
+		/* By chance alone hardly any pair would be right. */
+		if (!r && !rnd(4))
+			count_good(dn_detach(fd, userns), DETACHED);
 		close(userns);
 		break;
 	case 5:
