@@ -54,10 +54,4 @@ func TestConfirmInterrupted(t *testing.T) {
 	case <-time.After(10 * time.Second):
 		t.Fatal("it goes on waiting for an answer")
 	}
-	if _, err := master.WriteString("yes\n"); err != nil {
-		t.Fatal(err)
-	}
-	if yes, err := e.confirm(context.Background()); err != nil {
-		t.Errorf("%v, %v", yes, err)
-	}
 }
