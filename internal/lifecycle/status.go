@@ -4,6 +4,7 @@ package lifecycle
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -62,9 +63,12 @@ func (m *Manager) Status(name zone.Name) Status {
 		return s
 	}
 	s.PID, s.Cgroup, s.BootArgs, s.Root = record.PID, record.Cgroup, record.Args, record.Root
-	if conn, err := control.Dial(context.Background(), name); err == nil {
+	conn, err := control.Dial(context.Background(), name)
+	if err == nil {
 		s.Supervised = true
 		_ = conn.Close()
+	} else if !errors.Is(err, control.ErrNoSupervisor) {
+		problem("supervisor", err)
 	}
 	s.Memory, err = readNumber(filepath.Join(record.Cgroup, "memory.current"))
 	problem("memory", err)
