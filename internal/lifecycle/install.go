@@ -131,8 +131,12 @@ func (in *install) open(ctx context.Context) error {
 			return sourceError(name, err)
 		}
 		in.opened = append(in.opened, s)
-		if s.Form == unpacker.Snapshot && !zfs.Exists(ctx, s.Short) {
-			return sourceError(name, zfs.ErrNotFound)
+		if s.Form == unpacker.Snapshot {
+			if _, err := zfs.TypeOf(ctx, s.Short); errors.Is(err, zfs.ErrNotFound) {
+				return sourceError(name, zfs.ErrNotFound)
+			} else if err != nil {
+				return sourceError(name, err)
+			}
 		}
 	}
 	return in.room()
