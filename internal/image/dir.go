@@ -84,6 +84,9 @@ func (c *copying) member(dir int, base, name string) error {
 	if err := unix.Fstatat(dir, base, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
 		return &EntryError{name, err}
 	}
+	if base == ".zfs" && st.Ino == snapshotsInode {
+		return nil
+	}
 	if st.Mode&unix.S_IFMT == unix.S_IFDIR {
 		return c.subdirectory(dir, base, name)
 	}
@@ -139,11 +142,6 @@ func (c *copying) subdirectory(dir int, base, name string) error {
 		c.t.notes.add("the copy itself skipped", name)
 		return nil
 	}
-	if st.Ino == snapshotsInode && uint32(fs.Type) == zfsMagic && base == ".zfs" {
-		// The snapshots, which a file system may be set to show.
-		unix.Close(fd)
-		return nil
-	}
 	if kernelFS(fs.Type) {
 		// What a running system shows there is no part of its root.
 		unix.Close(fd)
@@ -154,12 +152,9 @@ func (c *copying) subdirectory(dir int, base, name string) error {
 	return c.directory(fd, name, &st)
 }
 
-// How the folder that ZFS makes up for its snapshots differs from one of that
-// name that somebody made.
-const (
-	zfsMagic       = 0x2fc12fc1
-	snapshotsInode = 0x0000ffffffffffff
-)
+// snapshotsInode is that of the folder .zfs which a file system of ZFS may be
+// set to show, and tells it from one that somebody made.
+const snapshotsInode = 0x0000ffffffffffff
 
 // kernelFS reports whether a file system shows the kernel instead of keeping
 // files.
