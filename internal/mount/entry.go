@@ -5,6 +5,7 @@ package mount
 import (
 	"errors"
 	"os"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -46,14 +47,16 @@ func split(options []string) (set uint64, rest []string, rec bool) {
 	return set, rest, rec
 }
 
-// mount puts one entry into the tree. Its mount point is made when missing.
-func (b *builder) mount(e Entry) error {
+// mount puts one entry into the tree. Its mount point is made when missing, and
+// so are those that later entries have in it.
+func (b *builder) mount(e Entry, later []Entry) error {
 	set, rest, rec := split(e.Options)
 	tree, err := e.open(set, rest, rec)
 	if err != nil {
 		return &Error{"mount", e.Source + " on " + e.Target, err}
 	}
 	defer tree.Close()
+	b.pointsIn(tree, e, later)
 	if e.Mapped {
 		err := setattr(tree, unix.MountAttr{Attr_set: unix.MOUNT_ATTR_IDMAP, Userns_fd: uint64(b.userns.Fd())}, false)
 		// Some kinds that are only ever read, such as those of CDs, cannot: what
@@ -66,6 +69,41 @@ func (b *builder) mount(e Entry) error {
 		return err
 	}
 	return b.attach(tree, e.Target)
+}
+
+// pointsIn makes the mount points of later entries that are in the one whose
+// mount is tree, and not in one between: once it is part of the whole, and its
+// ids are mapped, that cannot be done any more. What stands in the way is found
+// out when such an entry is mounted.
+func (b *builder) pointsIn(tree *os.File, e Entry, later []Entry) {
+	owner := 0
+	if !e.Mapped {
+		owner = b.base
+	}
+	for i, l := range later {
+		between := slices.ContainsFunc(later[:i], func(m Entry) bool { return below(l.Target, m.Target) != "" })
+		point := below(l.Target, e.Target)
+		if between || point == "" {
+			continue
+		}
+		if l.Type == Bind {
+			if info, err := os.Stat(l.Source); err != nil || !info.IsDir() {
+				continue
+			}
+		}
+		if fd, err := openAll(int(tree.Fd()), point, 0o755, owner); err == nil {
+			unix.Close(fd)
+		}
+	}
+}
+
+// below is what leads from a folder to a path in it, empty for any other.
+func below(path, folder string) string {
+	rest, ok := strings.CutPrefix(strings.Trim(path, "/"), strings.Trim(folder, "/")+"/")
+	if !ok {
+		return ""
+	}
+	return rest
 }
 
 // makePoint makes the mount point of e when it is missing: a folder, or a file

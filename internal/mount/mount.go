@@ -103,8 +103,8 @@ func (t *Tree) Build(stage string, userns *os.File, base int) error {
 	for _, f := range t.Files {
 		b.write(f)
 	}
-	for _, e := range t.Entries {
-		if err := b.mount(e); err != nil {
+	for i, e := range t.Entries {
+		if err := b.mount(e, t.Entries[i+1:]); err != nil {
 			return err
 		}
 	}

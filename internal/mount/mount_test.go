@@ -158,8 +158,11 @@ func TestFirstProcess(t *testing.T) {
 	tree := &mount.Tree{Root: root, Dev: mount.StandardDev(), Entries: []mount.Entry{
 		{Type: mount.Bind, Source: filepath.Join(dir, "ro"), Target: "/ro", Options: []string{"ro"}},
 		{Type: mount.Bind, Source: filepath.Join(dir, "rw"), Target: "/rw/", Mapped: true},
+		{Type: mount.Bind, Source: filepath.Join(dir, "ro"), Target: "/rw/its/point", Mapped: true},
 		{Type: mount.Bind, Source: log, Target: "/var/log/out"},
 		{Type: "tmpfs", Source: "tmpfs", Target: "/tmp/deep", Options: []string{"size=1m"}},
+		{Type: "tmpfs", Source: "tmpfs", Target: "/tmp/deep/in/it", Options: []string{"size=1m"}},
+		{Type: mount.Bind, Source: filepath.Join(dir, "ro"), Target: "/tmp/deep/in/it/again", Mapped: true},
 	}}
 	const common = unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV | unix.MOUNT_ATTR_NOEXEC
 	in := &nsexec.Init{Cgroup: cgroup, Hostname: "inside", Keep: []*os.File{w}, Env: []string{"PATH=/bin"}, Console: "/var/log/out",
@@ -199,6 +202,9 @@ func TestFirstProcess(t *testing.T) {
 		}
 	}
 	var st unix.Stat_t
+	if err := unix.Stat(filepath.Join(dir, "rw/its/point"), &st); err != nil || st.Uid != 0 {
+		t.Errorf("a mount point in a folder of the host belongs to %d: %v", st.Uid, err)
+	}
 	if err := unix.Stat(filepath.Join(root, "made"), &st); err != nil || st.Uid != 0 {
 		t.Errorf("a file of the inside's root belongs to %d on disk: %v", st.Uid, err)
 	}
