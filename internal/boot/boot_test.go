@@ -9,7 +9,10 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"zones/internal/control"
+	"zones/internal/mount"
 	"zones/internal/zone"
 )
 
@@ -100,6 +103,21 @@ func TestUndoStopsAtProcesses(t *testing.T) {
 		err := (&Machine{}).undo(context.Background(), 2)
 		if !slices.Equal(undone, test.want) || (err == nil) != (test.err == nil) {
 			t.Errorf("%v: undone %v, want %v; error %v", test.err, undone, test.want, err)
+		}
+	}
+}
+
+func TestPointProblem(t *testing.T) {
+	other := errors.New("other")
+	for err, want := range map[error]string{
+		&mount.Error{Op: "use", Path: "/srv/x", Err: mount.ErrLink}:   "/z/root/srv/x is a symlink\n/z/root/srv/x is not a valid mount point",
+		&mount.Error{Op: "open", Path: "/z/root", Err: mount.ErrLink}: "/z/root is a symlink\n/z/root is not a valid mount point",
+		&mount.Error{Op: "use", Path: "/srv", Err: unix.ENOTDIR}:      "/z/root/srv is not a directory\n/z/root/srv is not a valid mount point",
+		&mount.Error{Op: "mount", Path: "a on /srv", Err: unix.EBUSY}: "mount a on /srv: device or resource busy",
+		other: "other",
+	} {
+		if got := pointProblem("/z/root", err).Error(); got != want {
+			t.Errorf("got %q, want %q", got, want)
 		}
 	}
 }

@@ -96,7 +96,7 @@ func startProcess(ctx context.Context, m *Machine) error {
 			return err
 		}
 		if err := tree.Build(stageDir, userns, int(z.IDBase)); err != nil {
-			return err
+			return pointProblem(z.Tree.Root, err)
 		}
 		// Nobody is there for it any more.
 		if ctx.Err() != nil {
@@ -125,6 +125,26 @@ func startProcess(ctx context.Context, m *Machine) error {
 	}
 	m.at()
 	return m.setSysctls(ctx)
+}
+
+// pointProblem words what stands in the place of a mount point as illumos does,
+// by the host's name.
+func pointProblem(root string, err error) error {
+	var at *mount.Error
+	if !errors.As(err, &at) {
+		return err
+	}
+	path := filepath.Join(root, at.Path)
+	if strings.HasPrefix(at.Path, root) {
+		path = at.Path
+	}
+	switch {
+	case errors.Is(err, mount.ErrLink):
+		return fmt.Errorf("%s %w\n%s is not a valid mount point", path, mount.ErrLink, path)
+	case errors.Is(err, unix.ENOTDIR):
+		return fmt.Errorf("%s is not a directory\n%s is not a valid mount point", path, path)
+	}
+	return err
 }
 
 func (m *Machine) noteProcesses() (err error) {
