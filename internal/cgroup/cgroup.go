@@ -128,9 +128,25 @@ func Create(path string, l Limits) error {
 			return fmt.Errorf("make cgroup: %w", err)
 		}
 	}
-	if err := apply(path, l); err != nil {
+	if err := errors.Join(bound(path), apply(path, l)); err != nil {
 		_ = Remove(path)
 		return err
+	}
+	return nil
+}
+
+// What a delegate may make below a group is what Remove can remove, and in a
+// time that can be waited for.
+const (
+	mostDepth       = maxDepth - 16
+	mostDescendants = 20000
+)
+
+func bound(path string) error {
+	for file, most := range map[string]int{"cgroup.max.depth": mostDepth, "cgroup.max.descendants": mostDescendants} {
+		if err := write(path, file, strconv.Itoa(most)); err != nil {
+			return fmt.Errorf("limit cgroup: %s: %w", file, err)
+		}
 	}
 	return nil
 }

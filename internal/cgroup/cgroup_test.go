@@ -96,6 +96,25 @@ func TestLife(t *testing.T) {
 	}
 }
 
+// However deep a delegate goes, what he makes can be removed.
+func TestDepth(t *testing.T) {
+	path := group(t)
+	dir := path
+	for range 200 {
+		dir = filepath.Join(dir, "x")
+		if os.Mkdir(dir, 0o755) != nil {
+			break
+		}
+	}
+	if err := Remove(path); err != nil {
+		// By hand, as Remove does not.
+		for ; len(dir) > len(path); dir = filepath.Dir(dir) {
+			os.Remove(dir)
+		}
+		t.Error(err)
+	}
+}
+
 func TestMissingController(t *testing.T) {
 	path := group(t)
 	have, _ := words(filepath.Join(path, "cgroup.controllers"))
