@@ -81,6 +81,7 @@ func (r *Record) Save() error {
 
 // Forget removes the record of a zone. One that is not there is no error.
 func Forget(name zone.Name) error {
+	_ = os.Remove(Path(name, recordSuffix) + ".new") // of a Save that was cut off
 	err := os.Remove(Path(name, recordSuffix))
 	if errors.Is(err, os.ErrNotExist) {
 		return nil

@@ -3,6 +3,7 @@
 package nsexec
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -98,6 +99,7 @@ func (in *Init) Start(ctx context.Context) (*Keeper, error) {
 	keeper.Call("setsid", unix.SYS_SETSID)
 	// We are spared when memory runs out; the zone is not.
 	keeper.oomScore("0")
+	keeper.plain()
 	keeper.Fork(pid, "clone first process", args, first)
 	keeper.oomScore("-900")
 	// Or the kernel makes two megabytes again of the few pages that stay.
@@ -161,6 +163,17 @@ func (p *Program) entitle(title string) {
 	to.SetLen(len(text))
 	p.Set(self, "getpid", unix.SYS_GETPID)
 	p.Try("set title", unix.SYS_PROCESS_VM_WRITEV, self, unsafe.Pointer(from), 1, unsafe.Pointer(to), 1, 0)
+}
+
+// plain appends what makes the scheduling of the process that of any: who
+// starts a container may be nice, or bound to a processor, for reasons that are
+// not the container's.
+func (p *Program) plain() {
+	const ofProcess = 1 // IOPRIO_WHO_PROCESS
+	p.Try("setpriority", unix.SYS_SETPRIORITY, unix.PRIO_PROCESS, 0, 0)
+	p.Try("sched_setscheduler", unix.SYS_SCHED_SETSCHEDULER, 0, unix.SCHED_NORMAL, make([]byte, 8))
+	p.Try("sched_setaffinity", unix.SYS_SCHED_SETAFFINITY, 0, 1024, bytes.Repeat([]byte{0xff}, 1024))
+	p.Try("ioprio_set", unix.SYS_IOPRIO_SET, ofProcess, 0, 0)
 }
 
 // oomScore appends the setting of the process's own score.

@@ -406,3 +406,33 @@ func TestRlimitRoundTrip(t *testing.T) {
 		t.Error("parsed x")
 	}
 }
+
+// Who starts a first process may be nice: that stays with him.
+func TestPlain(t *testing.T) {
+	requireRoot(t)
+	p, err := NewProgram()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Call("nice", unix.SYS_SETPRIORITY, unix.PRIO_PROCESS, 0, 7)
+	p.plain()
+	p.Call("dup", unix.SYS_DUP3, int(w.Fd()), 1, 0)
+	p.Exec("/bin/cat", []string{"cat", "/proc/self/stat"}, nil)
+	c, err := p.Start(0, -1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Close()
+	stat, _ := io.ReadAll(r)
+	if _, err := c.Wait(); err != nil {
+		t.Error(err)
+	}
+	c.Close()
+	if f := strings.Fields(string(stat)); len(f) < 41 || f[18] != "0" || f[40] != "0" {
+		t.Errorf("nice value or policy is inherited: %s", stat)
+	}
+}

@@ -168,7 +168,11 @@ func (s *server) snapshot() error {
 	return os.Rename(file+".new", file)
 }
 
-func (s *server) dropSnapshot() { _ = os.Remove(s.store.SnapshotFile(s.name)) }
+func (s *server) dropSnapshot() {
+	file := s.store.SnapshotFile(s.name)
+	_ = os.Remove(file + ".new") // of a snapshot that was cut off
+	_ = os.Remove(file)
+}
 
 // bootArgs are the arguments of a boot that gives none.
 func (s *server) bootArgs() string {
