@@ -4,8 +4,6 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -13,7 +11,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"zones/internal/cgroup"
 	"zones/internal/control"
 	"zones/internal/nsexec"
 )
@@ -152,46 +149,12 @@ func (r *zoneRoot) limits() (nsexec.Limits, error) {
 	return l, nil
 }
 
-// enter starts e in a cgroup of the zone's. The zone may have spoilt the usual
-// one, or forbidden others: then beside the zone's first process.
-func (r *zoneRoot) enter(ctx context.Context, e *nsexec.Enter) (*nsexec.Child, error) {
-	if r.record.Cgroup == "" {
-		return e.Start(ctx)
-	}
-	leaf := func(name string) (*os.File, error) {
-		return cgroup.Leaf(r.record.Cgroup, name, int(r.record.UIDBase))
-	}
-	var child *nsexec.Child
-	var err error
-	for _, open := range []func() (*os.File, error){
-		func() (*os.File, error) { return leaf("zlogin") },
-		func() (*os.File, error) { return leaf(fmt.Sprintf("zlogin-%d", os.Getpid())) },
-		r.firstCgroup,
-	} {
-		if e.Cgroup, err = open(); err != nil {
-			continue
-		}
+// enter starts e in a cgroup of the zone's.
+func (r *zoneRoot) enter(ctx context.Context, e *nsexec.Enter) (child *nsexec.Child, err error) {
+	err = r.record.InGroup(func(group *os.File) (err error) {
+		e.Cgroup = group
 		child, err = e.Start(ctx)
-		e.Cgroup.Close()
-		if err == nil || !errors.Is(err, unix.EBUSY) && !errors.Is(err, unix.EOPNOTSUPP) {
-			break
-		}
-	}
+		return err
+	})
 	return child, err
-}
-
-// firstCgroup is the cgroup of the zone's first process, which must be within
-// that of the zone.
-func (r *zoneRoot) firstCgroup() (*os.File, error) {
-	raw, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(r.record.PID), "cgroup"))
-	if err != nil {
-		return nil, err
-	}
-	const mounted = "/sys/fs/cgroup"
-	_, dir, _ := strings.Cut(string(raw), "0::")
-	dir = filepath.Join(mounted, strings.TrimSuffix(dir, "\n"))
-	if dir != r.record.Cgroup && !strings.HasPrefix(dir, r.record.Cgroup+"/") {
-		return nil, control.ErrNotActive
-	}
-	return cgroup.Open(dir)
 }

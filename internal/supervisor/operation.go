@@ -16,7 +16,6 @@ import (
 
 	"zones/internal/boot"
 	"zones/internal/brand"
-	"zones/internal/cgroup"
 	"zones/internal/control"
 	"zones/internal/entrypoint"
 	"zones/internal/nsexec"
@@ -448,25 +447,25 @@ func (s *server) inside(ctx context.Context, command string) error {
 		return err
 	}
 	defer pidfd.Close()
-	group, err := cgroup.Leaf(r.Cgroup, "zlogin", int(r.UIDBase))
-	if err != nil {
-		return err
-	}
-	defer group.Close()
 	null, err := os.OpenFile("/dev/null", os.O_RDWR, 0)
 	if err != nil {
 		return err
 	}
 	defer null.Close()
 	words := strings.Fields(command)
-	e := &nsexec.Enter{Target: pidfd, Cgroup: group, Path: words[0], Argv: words, Env: r.Env, Stdin: null, Stdout: null, Stderr: null,
+	e := &nsexec.Enter{Target: pidfd, Path: words[0], Argv: words, Env: r.Env, Stdin: null, Stdout: null, Stderr: null,
 		Limits: nsexec.Limits{Caps: r.CapsKept, Seccomp: nsexec.SeccompFilter()}}
 	for _, text := range r.Rlimits {
 		if l, err := nsexec.ParseRlimit(text); err == nil {
 			e.Limits.Rlimits = append(e.Limits.Rlimits, l)
 		}
 	}
-	child, err := e.Start(ctx)
+	var child *nsexec.Child
+	err = r.InGroup(func(group *os.File) (err error) {
+		e.Cgroup = group
+		child, err = e.Start(ctx)
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("%s: %w", command, err)
 	}
