@@ -55,6 +55,9 @@ func (r *zoneRoot) lookup(user string) (*account, error) {
 		return nil, fmt.Errorf("%w: '%s'", errNoUser, user)
 	}
 	if uint64(a.uid) >= uint64(r.ids) || uint64(a.gid) >= uint64(r.ids) {
+		if user == "root" {
+			return rootAccount(), nil
+		}
 		return nil, fmt.Errorf("user '%s' has an id that the zone does not have", user)
 	}
 	group, _ := r.read("etc/group")
