@@ -5,6 +5,10 @@
 GO      ?= go
 PREFIX  ?= /usr
 LDFLAGS ?= -s -w
+# Where the programs find each other.
+PLACES  := -X zones/internal/control.program=$(PREFIX)/lib/zones/zoneadmd \
+	-X zones/internal/spec.zonestart=$(PREFIX)/lib/zones/zonestart \
+	-X zones/internal/lifecycle.zonename=$(PREFIX)/bin/zonename
 TOOL    := $(GO) tool -modfile=tests/tools/go.mod
 
 export CGO_ENABLED = 0
@@ -18,7 +22,7 @@ help: ## list the targets
 .PHONY: build
 build: ## the commands, into bin/
 	@tests/need build
-	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
+	$(GO) build -trimpath -ldflags '$(LDFLAGS) $(PLACES)' -o bin/ ./cmd/...
 
 .PHONY: kmod
 kmod: ## the modules, for the running kernel (KVER=... for another)
@@ -43,6 +47,8 @@ install: build ## the commands, the pages and the module's source, under DESTDIR
 	@# Under this name zoneadm is the service for administrators of zones.
 	ln -sf ../../sbin/zoneadm $(DESTDIR)$(PREFIX)/lib/zones/zones-admin
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system $(wildcard cmd/zoneadm/units/zones*.*)
+	sed -i 's,/usr/lib/zones/,$(PREFIX)/lib/zones/,' $(DESTDIR)$(PREFIX)/lib/systemd/system/zones*.service
+	[ $(PREFIX) = /usr ] || sed -i 's,^PATH=,PATH=$(PREFIX)/sbin:,' $(DESTDIR)$(PREFIX)/lib/zones/zones-service
 	@# A system whose /bin is not /usr/bin; clients call /bin/zonename.
 	[ -L $(DESTDIR)/bin ] || [ ! -d $(DESTDIR)/bin ] || ln -sf ../usr/bin/zonename $(DESTDIR)/bin/zonename
 	for brand in internal/brand/definitions/*.xml; do \

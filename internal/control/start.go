@@ -194,6 +194,9 @@ func (s Starter) spawn(ctx context.Context, name zone.Name) error {
 	return nil
 }
 
+// program is where packages put it; make install sets it for another prefix.
+var program = "/usr/lib/zones/zoneadmd"
+
 func (s Starter) program() (string, error) {
 	if s.Program != "" {
 		return s.Program, nil
@@ -205,10 +208,8 @@ func (s Starter) program() (string, error) {
 			}
 		}
 	}
-	for _, name := range []string{"/usr/sbin/zoneadmd", "/usr/lib/zones/zoneadmd"} {
-		if executable(name) {
-			return name, nil
-		}
+	if executable(program) {
+		return program, nil
 	}
 	return "", errors.New("zoneadmd is not installed")
 }

@@ -12,8 +12,9 @@ import (
 )
 
 // zonename is the one program of ours that a zone finds inside: it links to
-// nothing, so that it runs in any root.
-const zonename = "/usr/bin/zonename"
+// nothing, so that it runs in any root. make install sets it for another
+// prefix.
+var zonename = "/usr/bin/zonename"
 
 // zonenameFile is its name in a folder.
 var zonenameFile = path.Base(zonename)
@@ -49,13 +50,13 @@ func giveZonename(root string) error {
 		return nil
 	}
 	if err != nil {
-		return subject(root+zonename, err)
+		return subject(root+": "+zonenameFile, err)
 	}
-	to := os.NewFile(uintptr(fd), zonename)
+	to := os.NewFile(uintptr(fd), zonenameFile)
 	_, err = io.Copy(to, from)
 	if err = errors.Join(err, to.Close()); err != nil {
 		_ = unix.Unlinkat(bin, zonenameFile, 0)
-		return subject(root+zonename, bareErr(err))
+		return subject(root+": "+zonenameFile, bareErr(err))
 	}
 	return nil
 }

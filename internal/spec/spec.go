@@ -79,8 +79,9 @@ const (
 	EntrypointInit = EntrypointDir + "/zonestart"
 )
 
-// zonestart is that program on the host.
-const zonestart = "/usr/lib/zones/zonestart"
+// zonestart is that program on the host; make install sets it for another
+// prefix.
+var zonestart = "/usr/lib/zones/zonestart"
 
 // SupervisorGroup is the cgroup of what watches the zones; empty when there are
 // no cgroups.

@@ -157,6 +157,22 @@ func TestPrefix(t *testing.T) {
 			t.Errorf("%s is outside the prefix", name)
 		}
 	}
+	// What is installed there finds itself there.
+	for _, c := range []struct{ file, has string }{
+		{"lib/systemd/system/zones.service", "ExecStart=/opt/zones/lib/zones/zones-service start\n"},
+		{"lib/systemd/system/zones.service", "ExecStop=/opt/zones/lib/zones/zones-service stop\n"},
+		{"lib/systemd/system/zones-admin.service", "ExecStart=/opt/zones/lib/zones/zones-admin\n"},
+		{"lib/zones/zones-service", "\nPATH=/opt/zones/sbin:"},
+		{"sbin/zoneadm", "/opt/zones/lib/zones/zoneadmd"},
+		{"sbin/zoneadm", "/opt/zones/bin/zonename"},
+		{"sbin/zlogin", "/opt/zones/lib/zones/zoneadmd"},
+		{"lib/zones/zoneadmd", "/opt/zones/lib/zones/zonestart"},
+	} {
+		data, err := os.ReadFile(filepath.Join(dir, "opt/zones", c.file))
+		if err != nil || !strings.Contains(string(data), c.has) {
+			t.Errorf("%s: has no %q, %v", c.file, c.has, err)
+		}
+	}
 }
 
 // TestCompletion completes command lines with what is installed, as bash does.
