@@ -139,6 +139,9 @@ func Open(source string, opts Options) (*Source, error) {
 	s := &Source{name: source, opts: opts, kind: opts.Kind}
 	if s.kind == Auto && opts.At == "" {
 		s.name, s.kind = splitPrefix(source)
+		if s.kind == Bootstrap && !s.allowed(Bootstrap) {
+			s.name, s.kind = source, Auto // a reference with a tag, debian:trixie
+		}
 	}
 	err := s.detect()
 	if err == nil && !s.allowed(s.kind) {

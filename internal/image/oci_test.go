@@ -319,3 +319,20 @@ func TestAccount(t *testing.T) {
 		t.Error("the account was used for somebody else")
 	}
 }
+
+// A release and an image can be spelt alike: what may be one alone is that.
+func TestReleaseOrImage(t *testing.T) {
+	const name = "debian:none"
+	s, err := Open(name, Options{Only: []Kind{OCILayout, OCIArchive, Registry}})
+	if err != nil || s.Kind() != Registry || s.Name() != name {
+		t.Fatalf("wanted as an image: %+v, %v", s, err)
+	}
+	s, err = Open("docker:"+name, Options{})
+	if err != nil || s.Kind() != Registry || s.Name() != name {
+		t.Fatalf("with a prefix: %+v, %v", s, err)
+	}
+	s, err = Open(name, Options{})
+	if err == nil && s.Kind() != Bootstrap || err != nil && !errors.Is(err, ErrTool) {
+		t.Fatalf("without a word: %+v, %v", s, err)
+	}
+}
