@@ -16,8 +16,8 @@ import (
 )
 
 // toolPath is where programs are looked for, whatever PATH says: callers with
-// an empty environment are common.
-const toolPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+// an empty environment are common. Tests set it.
+var toolPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 func findTool(name string) (string, bool) {
 	for dir := range strings.SplitSeq(toolPath, ":") {

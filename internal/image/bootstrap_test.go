@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package image
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// fakeTool stands for both programs that make a root: it leaves its words in
+// the file args, and makes a root of one file, as an archive or a folder.
+const fakeTool = `#!/bin/sh
+PATH=/usr/bin:/bin
+echo "${0##*/} $*" >DIR/args
+[ ! -e DIR/fail ] || { echo "E: no such release" >&2; exit 1; }
+mkdir -p DIR/root/etc && echo made >DIR/root/etc/mark
+case $0 in
+*/mmdebstrap) exec tar -C DIR/root -cf - . ;;
+esac
+exec cp -r DIR/root "$4"
+`
+
+// fakeTools has the programs looked for in a folder where only those named are.
+func fakeTools(t *testing.T, names ...string) string {
+	dir, before := t.TempDir(), toolPath
+	t.Cleanup(func() { toolPath = before })
+	toolPath = filepath.Join(dir, "bin")
+	if err := os.Mkdir(filepath.Join(dir, "bin"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"mmdebstrap", "debootstrap"} {
+		mode := os.FileMode(0o644)
+		if slices.Contains(names, name) {
+			mode = 0o755
+		}
+		text := strings.ReplaceAll(fakeTool, "DIR", dir)
+		if err := os.WriteFile(filepath.Join(dir, "bin", name), []byte(text), mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func TestBootstrap(t *testing.T) {
+	before, _ := filepath.Glob("/var/tmp/zone-bootstrap-*")
+	for _, c := range []struct{ tool, want string }{
+		{"mmdebstrap", `^mmdebstrap --quiet --variant=minbase --format=tar --include=systemd-sysv,dbus,iproute2,vim sid - http://m.example/debian\n$`},
+		{"debootstrap", `^debootstrap --variant=minbase --include=systemd-sysv,dbus,iproute2,vim sid /var/tmp/zone-bootstrap-[0-9]+/root http://m.example/debian\n$`},
+	} {
+		t.Run(c.tool, func(t *testing.T) {
+			dir := fakeTools(t, c.tool)
+			opts := Options{Kind: Bootstrap, Mirror: "http://m.example/debian", Packages: []string{"vim"}}
+			root := t.TempDir()
+			unpack := func() error {
+				s, err := Open("sid", opts)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer s.Close()
+				_, err = s.Unpack(context.Background(), root)
+				return err
+			}
+			if err := os.WriteFile(filepath.Join(dir, "fail"), nil, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			if err := unpack(); err == nil || !strings.Contains(err.Error(), "E: no such release") {
+				t.Fatalf("a tool that fails: %v", err)
+			}
+			if err := os.Remove(filepath.Join(dir, "fail")); err != nil {
+				t.Fatal(err)
+			}
+			if err := unpack(); err != nil {
+				t.Fatal(err)
+			}
+			if data, err := os.ReadFile(filepath.Join(root, "etc/mark")); err != nil || string(data) != "made\n" {
+				t.Errorf("what it made: %q, %v", data, err)
+			}
+			args, err := os.ReadFile(filepath.Join(dir, "args"))
+			if err != nil || !regexp.MustCompile(c.want).Match(args) {
+				t.Errorf("it was called as %q, %v", args, err)
+			}
+		})
+	}
+	if left, _ := filepath.Glob("/var/tmp/zone-bootstrap-*"); len(left) > len(before) {
+		t.Errorf("left behind: %q", left)
+	}
+}
+
+func TestBootstrapWords(t *testing.T) {
+	fakeTools(t, "mmdebstrap")
+	for _, c := range []struct {
+		release string
+		opts    Options
+	}{
+		{"../sid", Options{}}, {"-sid", Options{}}, {"sid", Options{Mirror: " http://m"}}, {"sid", Options{Mirror: "--x"}},
+		{"sid", Options{Packages: []string{"--force"}}}, {"sid", Options{Packages: []string{"a b"}}},
+	} {
+		c.opts.Kind = Bootstrap
+		if _, err := Open(c.release, c.opts); err == nil || errors.Is(err, ErrTool) {
+			t.Errorf("%+v is taken: %v", c, err)
+		}
+	}
+	toolPath = "/nonexistent"
+	if _, err := Open("sid", Options{Kind: Bootstrap}); !errors.Is(err, ErrTool) {
+		t.Errorf("without a tool: %v", err)
+	}
+}
+
+// The mirror is that of the release, if apt has one, and never the one of
+// security fixes.
+func TestAptMirror(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "sources.list.d"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{
+		"sources.list":                  "# deb http://no.example/debian sid main\ndeb [signed-by=/k arch=amd64] http://one.example/debian trixie main\n",
+		"sources.list.d/more.sources":   "Types: deb\nURIs: http://security.example/debian-security\nSuites: sid\nComponents: main\n\nTypes: deb\nURIs: http://two.example/debian\nSuites: sid forky\nComponents: contrib main\n",
+		"sources.list.d/ignored.backup": "deb http://three.example/debian duke main\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for release, want := range map[string]string{
+		"trixie": "http://one.example/debian", "forky": "http://two.example/debian", "sid": "http://two.example/debian",
+		"duke": "http://one.example/debian",
+	} {
+		if got := aptMirror(dir, release); got != want {
+			t.Errorf("the mirror for %s is %q, want %q", release, got, want)
+		}
+	}
+	if got := aptMirror(t.TempDir(), "sid"); got != "" {
+		t.Errorf("without sources: %q", got)
+	}
+}
