@@ -46,7 +46,8 @@ func (m *Manager) attachIDs(ctx context.Context, z *subjectZone) error {
 			return named("could not choose a range of ids", reason(err))
 		}
 	}
-	if err := m.giveIDs(ctx, z); err != nil {
+	// What is changed already must not look as if it were still to be changed.
+	if err := m.giveIDs(ctx, z, idRange{s.From, s.Size}); err != nil {
 		return err
 	}
 	now, _ := rangeOf(z.cfg)

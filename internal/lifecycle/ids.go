@@ -7,7 +7,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -37,8 +39,8 @@ var errNoIDs = errors.New("no range of ids is left: give root more in /etc/subui
 // giveIDs gives the zone a range of ids unless it has one, and stores it in its
 // configuration. The range is the zone's for life, because the delegated
 // datasets carry these ids on disk. A range that overlaps with another zone's
-// is refused.
-func (m *Manager) giveIDs(ctx context.Context, z *subjectZone) error {
+// is refused, and a new one has none of the ids in avoid.
+func (m *Manager) giveIDs(ctx context.Context, z *subjectZone, avoid ...idRange) error {
 	lock, err := m.Store.LockZone(ctx, idLock)
 	if err != nil {
 		return fmt.Errorf("choose a range of ids: %w", err)
@@ -62,7 +64,7 @@ func (m *Manager) giveIDs(ctx context.Context, z *subjectZone) error {
 		return nil
 	}
 	size, _ := schema.IDSize.Of(cfg)
-	free, err := freeIDs(size, taken)
+	free, err := freeIDs(size, append(avoid, slices.Collect(maps.Values(taken))...))
 	if err != nil {
 		return named("could not choose a range of ids", err)
 	}
@@ -112,8 +114,9 @@ func (m *Manager) takenIDs(name zone.Name) (map[zone.Name]idRange, error) {
 
 // freeIDs finds the first aligned range of a size that no zone has, in root's
 // own ranges or else in the built-in one.
-func freeIDs(size uint64, taken map[zone.Name]idRange) (idRange, error) {
+func freeIDs(size uint64, taken []idRange) (idRange, error) {
 	mine, others := subIDs()
+	taken = append(taken, others...)
 	if len(mine) == 0 {
 		mine = []idRange{builtin}
 	}
@@ -124,11 +127,6 @@ func freeIDs(size uint64, taken map[zone.Name]idRange) (idRange, error) {
 			for _, t := range taken {
 				if try.overlaps(t) {
 					next = max(next, align(t.end()))
-				}
-			}
-			for _, o := range others {
-				if try.overlaps(o) {
-					next = max(next, align(o.end()))
 				}
 			}
 			if next == 0 {
