@@ -173,6 +173,10 @@ func (c *cloning) takeSnapshot(ctx context.Context) error {
 	if err != nil || dataset == "" {
 		return err
 	}
+	// A root that is a file system of its own would be missing in the clone.
+	if root, err := zfs.MountedAt(filepath.Join(c.from.path(), rootName)); err != nil || root != "" {
+		return err
+	}
 	existing, err := zfs.Snapshots(ctx, dataset)
 	if err != nil {
 		return nil

@@ -122,13 +122,53 @@ func (m *Manager) complete(ctx context.Context, j *journal) error {
 			return nil
 		}
 		m.Talk.Print(fmt.Sprintf("Cleaning up zonepath %s...", j.From))
-		if at, err := zfs.MountedAt(j.From); err == nil && at != "" && at == j.Dataset {
-			if err := m.destroyHome(ctx, at, j.From); err != nil {
-				return err
-			}
-			return nil
+		return m.removeOriginal(ctx, j)
+	}
+	return nil
+}
+
+// removeOriginal removes what was copied. A separate root was not copied; the
+// host may have mounted it again meanwhile, and nothing in it is to go.
+func (m *Manager) removeOriginal(ctx context.Context, j *journal) error {
+	root := filepath.Join(j.From, rootName)
+	if at, err := zfs.MountedAt(root); err == nil && at != "" && at == j.Root {
+		if err := unmountRootAt(root); err != nil {
+			return err
 		}
+	}
+	if err := m.refuseMounts(j.From); err != nil {
+		return err
+	}
+	at, err := zfs.MountedAt(j.From)
+	switch {
+	case err != nil:
+		return err
+	case at == "" || at != j.Dataset:
 		return m.removeTree(j.From)
+	}
+	if err := m.destroyHome(ctx, j.Dataset, j.From); err != nil {
+		m.Talk.Bare(err.Error())
+		return m.emptyHome(ctx, j.Dataset, j.From)
+	}
+	return nil
+}
+
+// emptyHome removes what is in a file system that cannot be destroyed.
+func (m *Manager) emptyHome(ctx context.Context, dataset, path string) error {
+	if at, err := zfs.MountedAt(path); err == nil && at == "" {
+		_ = zfs.Mount(ctx, dataset)
+	}
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		return subject(path, bareErr(err))
+	}
+	for _, e := range entries {
+		if e.Name() == ".zfs" {
+			continue
+		}
+		if err := m.removeTree(filepath.Join(path, e.Name())); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -48,14 +48,21 @@ func (m *Manager) Move(ctx context.Context, name zone.Name, to string) error {
 		}
 		return err
 	}
-	if err := walk(ctx, zone.Move, mv.steps()); err != nil {
-		// The context may be over; taking back must not be.
-		if back := m.takeBack(context.WithoutCancel(ctx), name, z.entry.Path); back != nil {
-			m.Talk.Bare(fmt.Sprintf("could not restore zonepath %s: %v", z.path(), back))
-		}
+	err = walk(ctx, zone.Move, mv.steps())
+	if err == nil {
+		return nil
+	}
+	// Once the index has the new place the zone is whole there alone; the next
+	// verb goes on.
+	now, lost := m.Store.Lookup(name)
+	if lost != nil || now.Path != mv.From {
 		return err
 	}
-	return nil
+	// The context may be over; taking back must not be.
+	if back := m.takeBack(context.WithoutCancel(ctx), name, mv.From); back != nil {
+		m.Talk.Bare(fmt.Sprintf("could not restore zonepath %s: %v", mv.From, back))
+	}
+	return err
 }
 
 // moving is one move under way.
@@ -155,7 +162,10 @@ func (mv *moving) unmountRoot(context.Context) error {
 	if mv.Root == "" {
 		return nil
 	}
-	root := filepath.Join(mv.From, rootName)
+	return unmountRootAt(filepath.Join(mv.From, rootName))
+}
+
+func unmountRootAt(root string) error {
 	if err := unix.Unmount(root, unix.UMOUNT_NOFOLLOW); err != nil {
 		return aboutf("unable to unmount zone root %s: %v", root, cli.Reason(err))
 	}

@@ -62,16 +62,7 @@ func (m *Manager) removeZonepath(ctx context.Context, path string) error {
 			return nil
 		}
 		m.Talk.Bare(err.Error())
-		// What cannot be destroyed is emptied.
-		if at, err := zfs.MountedAt(path); err == nil && at == "" {
-			_ = zfs.Mount(ctx, dataset)
-		}
-		for name := range standard {
-			if err := m.removeTree(filepath.Join(path, name)); err != nil {
-				return err
-			}
-		}
-		return nil
+		return m.emptyHome(ctx, dataset, path)
 	}
 	return m.removeTree(path)
 }
@@ -106,11 +97,14 @@ func (m *Manager) destroyHome(ctx context.Context, dataset, path string) error {
 			return fmt.Errorf("zfs destroy %s failed: %s", s.Name, zfs.Said(err))
 		}
 	}
-	if err := zfs.Unmount(ctx, dataset); err != nil {
-		return fmt.Errorf("zfs unmount %s failed: %s", dataset, zfs.Said(err))
-	}
+	// This unmounts it as well: between two calls zoneadm could be killed, and
+	// an unmounted one is not found again.
 	if err := zfs.Destroy(ctx, dataset); err != nil {
-		return fmt.Errorf("zfs destroy %s failed: %s", dataset, zfs.Said(err))
+		verb := "destroy"
+		if errors.Is(err, zfs.ErrBusy) {
+			verb = "unmount"
+		}
+		return fmt.Errorf("zfs %s %s failed: %s", verb, dataset, zfs.Said(err))
 	}
 	_ = os.Remove(path)
 	if strings.Contains(origin, "@") {

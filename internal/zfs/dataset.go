@@ -152,12 +152,6 @@ func Mount(ctx context.Context, name string) error {
 	return err
 }
 
-// Unmount unmounts a file system and those mounted below it.
-func Unmount(ctx context.Context, name string) error {
-	_, err := run(ctx, name, "unmount", name)
-	return err
-}
-
 // Snapshot makes dataset@snap with user properties as "name=value".
 func Snapshot(ctx context.Context, snapshot string, props ...string) error {
 	_, err := run(ctx, snapshot, append(options([]string{"snapshot"}, props), snapshot)...)
