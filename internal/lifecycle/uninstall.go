@@ -69,7 +69,9 @@ func dropUnused(ctx context.Context, name zone.Name) error {
 		return nil // a pool that is gone is no reason to keep the zone
 	}
 	for _, s := range made {
-		if len(s.Clones) == 0 {
+		// A copy of such a snapshot, on a backup, has the property as well.
+		got, err := zfs.Get(ctx, s.Name, forProp)
+		if err == nil && got[forProp].Local() && len(s.Clones) == 0 {
 			_ = zfs.Destroy(ctx, s.Name)
 		}
 	}
