@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 
 	"zones/internal/schema"
+	"zones/internal/store"
 	"zones/internal/zfs"
 	"zones/internal/zone"
 )
@@ -113,7 +114,7 @@ func (m *Manager) takenRange(ctx context.Context, z *subjectZone) (*shift, error
 }
 
 func (m *Manager) shiftFile(name zone.Name) string {
-	return filepath.Join(m.Store.ConfigDir(), string(name)+".ids")
+	return filepath.Join(m.Store.ConfigDir(), string(name)+store.IDsNote)
 }
 
 func (m *Manager) readShift(name zone.Name) (*shift, error) {

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"zones/internal/store"
 	"zones/internal/zfs"
 	"zones/internal/zone"
 )
@@ -38,7 +39,7 @@ type journal struct {
 }
 
 func (m *Manager) journalFile(name zone.Name) string {
-	return filepath.Join(m.Store.ConfigDir(), string(name)+".move")
+	return filepath.Join(m.Store.ConfigDir(), string(name)+store.MoveNote)
 }
 
 func (m *Manager) writeJournal(name zone.Name, j *journal) error {

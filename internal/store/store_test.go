@@ -230,8 +230,15 @@ func TestDocs(t *testing.T) {
 		t.Errorf("save without an entry: %v", err)
 	}
 	for _, name := range []zone.Name{"b", "taken"} {
+		note := filepath.Join(s.ConfigDir(), string(name))
+		write(t, note+MoveNote, "x")
+		write(t, note+IDsNote, "x")
 		if err := s.Delete(name); err != nil {
 			t.Error(err)
+		}
+		// The next zone of that name is another one.
+		if left, _ := filepath.Glob(note + ".*"); len(left) != 0 {
+			t.Errorf("left of %s: %q", name, left)
 		}
 	}
 	if err := s.Delete("b"); !errors.Is(err, ErrNoZone) {

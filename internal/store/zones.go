@@ -5,6 +5,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -114,13 +115,21 @@ func (s *Store) SetState(name zone.Name, state zone.State) (Entry, error) {
 	return entry, err
 }
 
+// What zoneadm writes down beside a zone's configuration is called by the zone's
+// name and one of these: a move that is under way, and a change of ids.
+const (
+	MoveNote = ".move"
+	IDsNote  = ".ids"
+)
+
 // Delete removes a zone's index entry and its XML file; one of them is enough.
-// Whether the zone's state allows that is the caller's business.
+// Whether the zone's state allows that is the caller's business. Notes about the
+// zone go too: they say nothing of another one that gets its name.
 func (s *Store) Delete(name zone.Name) error {
 	if name == zone.Global {
 		return &Error{Reason: ErrState, Err: errors.New("delete the global zone")}
 	}
-	return s.update(func(ix *index) (change, error) {
+	err := s.update(func(ix *index) (change, error) {
 		var c change
 		if ix.find(name) != nil {
 			ix.remove(name)
@@ -137,6 +146,12 @@ func (s *Store) Delete(name zone.Name) error {
 		}
 		return c, nil
 	})
+	for _, note := range []string{MoveNote, IDsNote} {
+		if err == nil {
+			_ = unix.Unlink(filepath.Join(s.ConfigDir(), string(name)+note))
+		}
+	}
+	return err
 }
 
 // exists reports whether a zone's XML file is there, of whatever content. The
