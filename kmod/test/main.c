@@ -318,6 +318,7 @@ static void race_on(struct work_struct *work)
 		barrier();
 		cond_resched();
 	}
+	pr_debug("%u turns\n", turns);
 }
 
 /* Two processors write without telling each other. */
