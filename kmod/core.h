@@ -112,8 +112,11 @@ struct dn_ns {
  * @handed:   what is handed to it (struct dn_handover); dn_lock.
  * @nr_handed: the number of these by consumer; dn_lock.
  * @doomed:   found dead by the look under way; dn_lock.
- * @doomed_below: the attachments that were, whose user namespaces are directly
- *            below this one's; 0 between looks; dn_lock.
+ * @doomed_below: the references on the user namespace by those directly below
+ *            it whose attachments were; 0 between looks; dn_lock.
+ * @doomed_owner: the first of these attachments that differ in who owns them;
+ *            NULL between looks; dn_lock.
+ * @next_owner: the next of such a list; good while a look is under way; dn_lock.
  * @rcu:      for freeing.
  */
 struct dn_attach {
@@ -128,6 +131,8 @@ struct dn_attach {
 	u32 nr_handed[DN_CONSUMERS];
 	bool doomed;
 	u32 doomed_below;
+	struct dn_attach *doomed_owner;
+	struct dn_attach *next_owner;
 	struct rcu_head rcu;
 };
 

@@ -16,6 +16,7 @@
 #include "compat.h"
 
 #define WATCH_PERIOD	(HZ / 3)
+#define OWNERS_MAX	16	/* of the user namespaces below one, told apart at a time */
 
 static void watch_look(struct work_struct *work);
 
@@ -39,10 +40,30 @@ static bool userns_dead(const struct dn_attach *a)
 	if (compat_userns_count(a->to.userns) > ours)
 		return false;
 	smp_rmb();	/* in this order: a process goes after its file came */
-	if (d_count(file->f_path.dentry) > 1 || file_count(file) > 1)
+	if (data_race(d_count(file->f_path.dentry)) > 1 || file_count(file) > 1)
 		return false;
 	smp_rmb();	/* as above */
 	return compat_userns_count(a->to.userns) <= ours;
+}
+
+/*
+ * Counts what a doomed user namespace has of the one above it until it is
+ * dropped: a reference, and one more by the account of its owner there
+ * (struct ucounts), which those of one owner share.  The owners told apart are
+ * bounded, as a zone can have many; what is missed the next look finds.
+ */
+static void count_below(struct dn_attach *up, struct dn_attach *a)
+{
+	const struct dn_attach *b;
+	unsigned int n = 0;
+
+	up->doomed_below++;
+	for (b = up->doomed_owner; b; b = b->next_owner)
+		if (b->to.userns->ucounts == a->to.userns->ucounts || ++n >= OWNERS_MAX)
+			return;
+	a->next_owner = up->doomed_owner;
+	up->doomed_owner = a;
+	up->doomed_below++;
 }
 
 /* Marks what died in one namespace. */
@@ -56,10 +77,9 @@ static bool mark_one(struct dn_ns *ns, struct dn_ns *top)
 			continue;
 		a->doomed = true;
 		found = true;
-		/* It stays until it is dropped, and so does its reference. */
 		up = dn_attach_find(a->to.userns->parent);
 		if (up && (up->ns == top || dn_ns_below(up->ns, top)))
-			up->doomed_below++;
+			count_below(up, a);
 	}
 	return found;
 }
@@ -72,6 +92,7 @@ static bool drop_one(struct dn_ns *ns, struct dn_ns *top)
 
 	list_for_each_entry_safe(a, next, &ns->attached, of_ns) {
 		a->doomed_below = 0;
+		a->doomed_owner = NULL;
 		if (a->doomed) {
 			dn_attach_drop(a);
 			found = true;

@@ -128,29 +128,6 @@ static int make_inner(void *arg)
 	return r ? r : send_fd(in->sock, ns);
 }
 
-static int new_zone_fn(void *arg)
-{
-	int *sock = arg;
-	struct zone z = zone_new();
-	int r = send_fd(sock[0], z.userns);
-
-	/* The user namespace stays by its descriptor. */
-	zone_kill(&z);
-	return r;
-}
-
-static int below(const struct zone *z)
-{
-	int pair[2], fd;
-
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) || in_zone(z, new_zone_fn, pair))
-		return -EIO;
-	fd = recv_fd(pair[1]);
-	close(pair[0]);
-	close(pair[1]);
-	return fd;
-}
-
 static void cascade(void)
 {
 	static const char *const grants[] = { "zfs:tank/d/a", "zfs:tank/d/c", "zfs:tank/e", NULL };
@@ -164,7 +141,7 @@ static void cascade(void)
 	check_eq(dn_grant(web, "zfs:tank/d"), 0);
 	check_eq(dn_grant(web, "zfs:tank/d/c"), 0);
 	check_eq(dn_grant(web, "zfs:tank/e"), 0);
-	inner_z.userns = below(&z);
+	inner_z.userns = userns_below(&z);
 	in.sock = pair[0];
 	in.z = inner_z;
 	check_eq(in_zone(&z, make_inner, &in), 0);
@@ -221,7 +198,7 @@ static void nested_in_one(void)
 
 	check_eq(dn_attach(web, z.userns), 0);
 	check_eq(dn_grant(web, "zfs:tank/d"), 0);
-	in.userns = below(&z);
+	in.userns = userns_below(&z);
 	check_eq(zfs_access_in(&in, "tank/d"), ZFS_NOTHING);
 	check_eq(as_user(&z, self_attach_fn, &in.userns), -EPERM);
 	check_eq(in_zone(&z, self_attach_fn, &in.userns), 0);

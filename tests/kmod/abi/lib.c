@@ -485,3 +485,26 @@ int main(int argc, char **argv)
 	printf("%d passed, %d failed\n", passed, failed);
 	return failed || !passed;
 }
+
+static int new_zone_fn(void *arg)
+{
+	int *sock = arg;
+	struct zone z = zone_new();
+	int r = send_fd(sock[0], z.userns);
+
+	/* The user namespace stays by its descriptor. */
+	zone_kill(&z);
+	return r;
+}
+
+int userns_below(const struct zone *z)
+{
+	int pair[2], fd;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) || in_zone(z, new_zone_fn, pair))
+		return -EIO;
+	fd = recv_fd(pair[1]);
+	close(pair[0]);
+	close(pair[1]);
+	return fd;
+}

@@ -94,6 +94,9 @@ int zfs_access_in(const struct zone *z, const char *dataset);
 int send_fd(int sock, int fd);
 int recv_fd(int sock);
 
+/* A user namespace in the zone's that only the returned descriptor keeps. */
+int userns_below(const struct zone *z);
+
 int pidfd_of(pid_t pid);
 void msleep(int ms);
 

@@ -429,6 +429,40 @@ static void nested_deaths(void)
 	close(pair[1]);
 }
 
+/*
+ * User namespaces in others: one look finds all dead that are, though each has
+ * references on the one above until it is dropped; and not what a process is in.
+ */
+static void nest_at_once(void)
+{
+	struct zone z = zone_new(), mid = { .userns = userns_below(&z), .pidfd = -1 };
+	int web = dn_create("web"), side = userns_below(&z);
+	int in[] = { userns_below(&mid), userns_below(&mid) };
+
+	check_eq(dn_grant(web, "test:x"), 0);
+	check_eq(dn_grant(web, "zfs:tank/d"), 0);
+	check_eq(dn_attach(web, z.userns), 0);
+	check_eq(dn_attach(web, mid.userns), 0);
+	check_eq(dn_attach(web, side), 0);
+	check_eq(dn_attach(web, in[0]), 0);
+	check_eq(dn_attach(web, in[1]), 0);
+	close(mid.userns);
+	msleep(1000);	/* then nobody looks any more */
+	check_eq(dn_attached(web), 5);
+	close(side);
+	close(in[0]);
+	close(in[1]);
+	msleep(1000);	/* the files had credentials from there, which go later */
+	check_eq(dn_attached(web), 1);
+	check(handed(&z, "x"));
+	check_eq(handed_count(), 1);
+	zone_kill(&z);
+	for (int ms = 0; ms < NOTICED && dn_attached(web); ms += 50)
+		msleep(50);
+	check_eq(handed_count(), 0);
+	close(web);
+}
+
 /* The death of a polled, held namespace is noticed within a second. */
 static void noticed_in_time(void)
 {
@@ -516,6 +550,7 @@ void life_tests(void)
 	RUN(kept_alive);
 	RUN(passed_out);
 	RUN(nested_deaths);
+	RUN(nest_at_once);
 	RUN(noticed_in_time);
 	RUN(every_order);
 	RUN(unload_refused);
