@@ -223,7 +223,11 @@ func (p *pty) converse(o *options, child *nsexec.Child, stdin *os.File, say *cli
 // typing passes on what is typed until the user leaves. The zone may stop
 // reading; the user can leave all the same.
 func typing(e *escaper, from *os.File, to io.Writer, left chan<- string) {
-	const backlog = 64
+	// A terminal is read on, or who pastes at what does not read cannot leave.
+	backlog := 64
+	if e.terminal {
+		backlog = 4096
+	}
 	queue := make(chan []byte, backlog)
 	defer close(queue)
 	go func() {

@@ -26,6 +26,11 @@ func connect(_ context.Context, m *Machine) error {
 		if other := others[host]; other != "" {
 			return fmt.Errorf("%s: could not bring network interface up: address in use by zone '%s': %s", a.Link, other, a.Address)
 		}
+		// What is written down is taken away again, also by who cannot know
+		// whether we came to add it.
+		if err := a.Free(); err != nil {
+			return fmt.Errorf("%s: could not bring network interface up: %w", a.Link, err)
+		}
 		m.Record.Addresses = append(m.Record.Addresses, a.Link+" "+a.Address)
 		if err := m.Record.Save(); err != nil {
 			return err
@@ -76,7 +81,7 @@ func TaggedAddresses(group string) []string {
 }
 
 func (m *Machine) addLinks() error {
-	for _, l := range m.Spec.Links {
+	for _, l := range m.Spec.Links { // copies, with what is found out
 		m.Record.Links = append(m.Record.Links, string(l.Kind)+" "+l.Name)
 		if err := m.Record.Save(); err != nil {
 			return err
@@ -84,7 +89,7 @@ func (m *Machine) addLinks() error {
 		if err := l.Add(m.Netns); err != nil {
 			return fmt.Errorf("failed to add network device: %w", err)
 		}
-		m.Record.Links[len(m.Record.Links)-1] = fmt.Sprintf("%s %s %d", l.Kind, l.Name, l.Index)
+		m.Record.Links[len(m.Record.Links)-1] = fmt.Sprintf("%s %s %d %d %s", l.Kind, l.Name, l.Index, l.Was.MTU, l.Was.MAC)
 	}
 	return nil
 }
@@ -92,7 +97,7 @@ func (m *Machine) addLinks() error {
 // noted is a link as far as addLinks has written it down.
 func noted(text string) network.Link {
 	var l network.Link
-	_, _ = fmt.Sscanf(text, "%s %s %d", &l.Kind, &l.Name, &l.Index)
+	_, _ = fmt.Sscanf(text, "%s %s %d %d %s", &l.Kind, &l.Name, &l.Index, &l.Was.MTU, &l.Was.MAC)
 	return l
 }
 

@@ -94,5 +94,11 @@ func (r *Relay) Notice(text string) {
 	}
 }
 
+// Kept is what the client typed and the terminal has not taken.
+func (r *Relay) Kept() []byte { return r.in }
+
+// Keep takes over what another relay has Kept.
+func (r *Relay) Keep(typed []byte) { r.in = r.kept[:copy(r.kept[:], typed)] }
+
 // Forget drops what the client typed and the terminal has not taken.
 func (r *Relay) Forget() { r.in = nil }

@@ -206,6 +206,11 @@ func (c *cloning) givenSnapshot(ctx context.Context) error {
 	if from, err := snapshotPath(ctx, c.how.Snapshot); valid && err == nil {
 		_, err = c.m.hook(ctx, c.from, brand.ValidateSnap, c.how.Snapshot, from)
 		valid = err == nil
+		if _, err := os.Stat(from); valid && err == nil && emptyFolder(filepath.Join(from, rootName)) {
+			c.m.Talk.Bare(fmt.Sprintf("%s has no files in %s: a root that is a file system of its own is not part of a snapshot "+
+				"of the zonepath. Clone without -s to copy the zone.", c.how.Snapshot, rootName))
+			valid = false
+		}
 	}
 	if !valid {
 		if err := c.m.setState(c.z.name, zone.Configured); err != nil {

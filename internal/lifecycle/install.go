@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"zones/internal/brand"
@@ -283,15 +284,21 @@ func (in *install) receive(ctx context.Context, s *unpacker.Source) error {
 	if at == "" {
 		return sourceError(s.Short, errors.New("the zonepath is not a ZFS file system of its own"))
 	}
-	// The file system was made for the zonepath; the stream takes its place.
-	props, err := zfs.Get(ctx, at, "mountpoint")
+	// The file system was made for the zonepath, by us or with settings of its
+	// own; what comes takes its place.
+	set, err := zfs.Local(ctx, at)
 	if err != nil {
 		return sourceError(s.Short, err)
 	}
 	if err := zfs.Destroy(ctx, at); err != nil {
 		return sourceError(s.Short, err)
 	}
-	h := home{path: in.path, explicit: props["mountpoint"].Local()}
+	h := home{path: in.path}
+	set = slices.DeleteFunc(set, func(prop string) bool {
+		place := strings.HasPrefix(prop, "mountpoint=")
+		h.explicit = h.explicit || place
+		return place
+	})
 	if s.Form == unpacker.Snapshot {
 		err = zfs.Copy(ctx, s.Short, at, nil, h.properties()...)
 	} else {
@@ -303,6 +310,9 @@ func (in *install) receive(ctx context.Context, s *unpacker.Source) error {
 	}
 	if err == nil {
 		err = in.mountReceived(ctx, at)
+	}
+	if err == nil && len(set) > 0 {
+		err = zfs.Set(ctx, at, set...)
 	}
 	if err != nil {
 		return sourceError(s.Short, err)

@@ -139,12 +139,15 @@ func TestComesHome(t *testing.T) {
 	host, zone := namespaces(t)
 	must(t, netlink.LinkAdd(&netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: "host0"}, PeerName: "other"}))
 	ns := os.NewFile(uintptr(zone), "zone")
-	link := Link{Kind: Move, Name: "host0"}
+	before, err := netlink.LinkByName("host0")
+	must(t, err)
+	link := Link{Kind: Move, Name: "host0", MAC: "02:00:00:00:00:07"}
 	must(t, link.Add(ns))
 	enter(t, zone, host, func() {
 		own, err := netlink.LinkByName("host0")
 		must(t, err)
 		must(t, netlink.LinkSetDown(own))
+		must(t, netlink.LinkSetMTU(own, 1280))
 		must(t, netlink.LinkSetName(own, "other"))
 		must(t, netlink.LinkAdd(&netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Name: "host0"}}))
 	})
@@ -154,9 +157,30 @@ func TestComesHome(t *testing.T) {
 	if home.Type() != "veth" {
 		t.Errorf("what came home is a %s", home.Type())
 	}
+	was, is := before.Attrs(), home.Attrs()
+	if is.MTU != was.MTU || is.HardwareAddr.String() != was.HardwareAddr.String() {
+		t.Errorf("it came home with %d %v, and was %d %v", is.MTU, is.HardwareAddr, was.MTU, was.HardwareAddr)
+	}
 	if _, err := netlink.LinkByName("other"); err != nil {
 		t.Errorf("the host's other link: %v", err)
 	}
+}
+
+// An address of the host is not free, on whatever terms it has it.
+func TestFree(t *testing.T) {
+	namespaces(t)
+	must(t, netlink.LinkAdd(&netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: "host0"}, PeerName: "other"}))
+	a, six := Address{Link: "host0", Address: "10.99.0.1/24"}, Address{Link: "host0", Address: "fd99::1/64"}
+	for _, a := range []Address{a, six} {
+		must(t, a.Free())
+		must(t, a.Add())
+		if err := a.Free(); !errors.Is(err, ErrInUse) {
+			t.Errorf("%s: %v", a.Address, err)
+		}
+		must(t, a.Remove())
+		must(t, a.Free())
+	}
+	must(t, Address{Link: "none0", Address: "10.99.0.1/24"}.Free())
 }
 
 // What the host uses is not taken from it.

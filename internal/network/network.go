@@ -40,6 +40,15 @@ type Link struct {
 	MAC       string   // hardware address; empty for the kernel's choice
 	Addresses []string // with prefix length, set in the namespace
 	Routers   []string // default routers
+	// Was is what a link of the host was like before, once it has been given.
+	Was Settings
+}
+
+// Settings are what a zone can change of a link of the host and the host wants
+// back.
+type Settings struct {
+	MTU int    // in bytes; 0 when not known
+	MAC string // empty when there is none, or not known
 }
 
 // An Address is one that a link of the host gets for the time being.
@@ -141,7 +150,7 @@ func addRoute(h *netlink.Handle, link netlink.Link, router string) error {
 	return err
 }
 
-func (l Link) make(ns *os.File) error {
+func (l *Link) make(ns *os.File) error {
 	if l.Kind == Move {
 		link, err := netlink.LinkByName(l.Name)
 		if err != nil {
@@ -150,6 +159,7 @@ func (l Link) make(ns *os.File) error {
 		if used(link) {
 			return ErrInUse
 		}
+		l.Was = Settings{link.Attrs().MTU, link.Attrs().HardwareAddr.String()}
 		return netlink.LinkSetNsFd(link, int(ns.Fd()))
 	}
 	parent, err := l.parent()
@@ -277,6 +287,9 @@ func (l Link) sendHome(h *netlink.Handle, link netlink.Link) error {
 	if err := h.LinkSetDown(link); err != nil {
 		return err
 	}
+	if err := l.Was.restore(h, link); err != nil {
+		return err
+	}
 	name := link.Attrs().Name
 	if name != l.Name {
 		// On the host the name that it has now may be another link's.
@@ -300,6 +313,43 @@ func (l Link) sendHome(h *netlink.Handle, link netlink.Link) error {
 		return err
 	}
 	return netlink.LinkSetName(link, l.Name)
+}
+
+// restore sets what has changed back.
+func (s Settings) restore(h *netlink.Handle, link netlink.Link) error {
+	if s.MTU != 0 && s.MTU != link.Attrs().MTU {
+		if err := h.LinkSetMTU(link, s.MTU); err != nil {
+			return err
+		}
+	}
+	if s.MAC == "" || s.MAC == link.Attrs().HardwareAddr.String() {
+		return nil
+	}
+	mac, err := net.ParseMAC(s.MAC)
+	if err != nil {
+		return err
+	}
+	return h.LinkSetHardwareAddr(link, mac)
+}
+
+// Free looks whether Add may make the address: ErrInUse when the host has it
+// already, nil also when the link is not there.
+func (a Address) Free() error {
+	link, err := netlink.LinkByName(a.Link)
+	if err != nil {
+		return nil // Add says it
+	}
+	addr, err := netlink.ParseAddr(a.Address)
+	if err != nil {
+		return fail("set address", a.Address, err)
+	}
+	has, err := netlink.AddrList(link, netlink.FAMILY_ALL)
+	for _, h := range has {
+		if h.IPNet.String() == addr.IPNet.String() {
+			err = unix.EEXIST
+		}
+	}
+	return fail("set address", a.Address+" on "+a.Link, err)
 }
 
 // Add sets the address on its link of the host. ErrNoLink when that is not

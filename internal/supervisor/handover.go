@@ -146,6 +146,9 @@ func (s *server) encode() string {
 	put("watch", watch...)
 	put("early", s.restart.early)
 	put("client", s.relay.Client, s.client.pid, s.client.untilHalt)
+	if typed := s.relay.Kept(); len(typed) > 0 {
+		put("typed", strconv.Quote(string(typed)))
+	}
 	for _, fd := range s.conns {
 		put("conn", fd)
 	}
@@ -230,6 +233,8 @@ func (s *server) decode(f []string) error {
 	case "client":
 		s.relay.Client = number(1)
 		s.client = clientState{number(2), text(3) == "true"}
+	case "typed":
+		s.relay.Keep([]byte(text(1)))
 	case "conn":
 		s.conns = append(s.conns, number(1))
 	case "waiter":

@@ -18,6 +18,7 @@ func TestHandover(t *testing.T) {
 	s := &server{name: "web", listener: 4, uevents: 17, restart: restart{early: 3}, relay: console.Relay{Master: 9, Client: 10}, client: clientState{1234, true},
 		conns: []int{11, 12}, watch: watched{keeper: 100, init: 101, goes: 5, exit: 6, status: 7, pidfd: 8, master: 9, slave: 13, delegns: 14, net: -1},
 		waiter: &waiter{control.Resume(16, control.OpShutdown, "-m \"a\tb\"\nx", true), time.UnixMilli(1700000000123)}}
+	s.relay.Keep([]byte("typed\t\n\xff"))
 	back := &server{}
 	for _, line := range strings.Split(strings.TrimSuffix(s.encode(), "\n"), "\n") {
 		if err := back.decode(strings.Split(line, "\t")); err != nil {

@@ -96,6 +96,22 @@ func GetAll(ctx context.Context, names []string, props ...string) (map[string]ma
 	return got, nil
 }
 
+// Local lists the properties that are set on the dataset itself, its user
+// properties among them, as "NAME=VALUE" with numbers in exact form.
+func Local(ctx context.Context, name string) ([]string, error) {
+	out, err := run(ctx, name, "get", "-Hp", "-s", "local", "-o", "property,value", "all", name)
+	if err != nil {
+		return nil, err
+	}
+	var props []string
+	for _, line := range lines(out) {
+		if prop, value, ok := strings.Cut(line, "\t"); ok {
+			props = append(props, prop+"="+value)
+		}
+	}
+	return props, nil
+}
+
 // Value reads one property.
 func Value(ctx context.Context, name, prop string) (string, error) {
 	got, err := Get(ctx, name, prop)
