@@ -10,7 +10,6 @@ import (
 	"os/signal"
 	"runtime"
 	"strconv"
-	"syscall"
 
 	"zones/internal/supervisor"
 )
@@ -20,7 +19,7 @@ import (
 func init() { runtime.LockOSThread() }
 
 func main() {
-	signal.Ignore(syscall.SIGHUP, syscall.SIGINT, syscall.SIGPIPE, syscall.SIGTERM)
+	signal.Ignore(supervisor.Signals...)
 	if len(os.Args) == 5 && os.Args[3] == supervisor.WatchFlag {
 		// The kernel named the process after the link it was executed by.
 		_ = os.WriteFile("/proc/self/comm", []byte("zoneadmd"), 0)

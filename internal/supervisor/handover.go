@@ -7,6 +7,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"os/signal"
 	"runtime"
 	"runtime/debug"
 	"strconv"
@@ -67,9 +68,11 @@ func (s *server) watchOn() error {
 		_, _ = unix.FcntlInt(uintptr(k), unix.F_SETFD, 0)
 	}
 	hugePages(false)
+	signal.Ignore(Signals...) // as caught they would end us until Watch runs
 	argv := []string{"zoneadmd", "-z", string(s.name), WatchFlag, strconv.Itoa(fd)}
 	err = unix.Exec("/proc/self/exe", argv, environment())
 	hugePages(true)
+	outlive()
 	for _, k := range kept {
 		_, _ = unix.FcntlInt(uintptr(k), unix.F_SETFD, unix.FD_CLOEXEC)
 	}
@@ -187,6 +190,7 @@ func Watch(fd int) error {
 // work goes on in the working role. Memory is what that takes; the next exec
 // gives it back.
 func (s *server) work() {
+	outlive()
 	debug.SetGCPercent(100)
 	debug.SetMemoryLimit(math.MaxInt64)
 	runtime.GOMAXPROCS(runtime.NumCPU())

@@ -16,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -91,6 +92,7 @@ type waiter struct {
 // Run is a supervisor's whole life, from its start by a command to its exit.
 // started is called once it listens, or never.
 func Run(name zone.Name, started func()) error {
+	outlive()
 	s := &server{name: name, store: store.Open(""), listener: -1, uevents: -1, relay: console.Relay{Master: -1, Client: -1}}
 	if err := s.check(); err != nil {
 		return err
@@ -107,6 +109,15 @@ func Run(name zone.Name, started func()) error {
 	started()
 	return s.serve()
 }
+
+// outlive has the process live through what ends others. The signals are caught,
+// not ignored: what a brand and a check of a file system run must not inherit it.
+func outlive() {
+	signal.Notify(make(chan os.Signal, 1), Signals...)
+}
+
+// Signals are those that do not end a supervisor.
+var Signals = []os.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGPIPE, unix.SIGTERM}
 
 // check refuses zones that are not to be managed.
 func (s *server) check() error {
