@@ -99,8 +99,8 @@ func (r Request) MarshalJSON() ([]byte, error) {
 	}{r.Program, r.Args, r.Term})
 }
 
-// receive reads one request and who sent it.
-func receive(conn *net.UnixConn) (*Request, error) {
+// receive reads one request of a caller.
+func receive(conn *net.UnixConn, caller *unix.Ucred) (*Request, error) {
 	if err := conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
 		return nil, err
 	}
@@ -113,7 +113,7 @@ func receive(conn *net.UnixConn) (*Request, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Request{}
+	r := &Request{UID: caller.Uid, GID: caller.Gid}
 	for i, fd := range fds {
 		unix.CloseOnExec(fd)
 		if i < len(r.Streams) {
@@ -129,8 +129,7 @@ func receive(conn *net.UnixConn) (*Request, error) {
 	return r, conn.SetReadDeadline(time.Time{})
 }
 
-// read takes the words, of which a stream socket may give a part only, and the
-// caller.
+// read takes the words, of which a stream socket may give a part only.
 func (r *Request) read(conn *net.UnixConn, head []byte, streams int) error {
 	if streams != len(r.Streams) {
 		return errors.New("three streams are wanted")
@@ -148,18 +147,21 @@ func (r *Request) read(conn *net.UnixConn, head []byte, streams int) error {
 		return err
 	}
 	r.Program, r.Args, r.Term = words.Program, words.Args, words.Term
+	return nil
+}
+
+// peer is who made a connection.
+func peer(conn *net.UnixConn) (cred *unix.Ucred, err error) {
 	raw, err := conn.SyscallConn()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	var cred *unix.Ucred
 	if err2 := raw.Control(func(fd uintptr) {
 		cred, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
-	}); err2 != nil || err != nil {
-		return errors.Join(err, err2)
+	}); err2 != nil {
+		return nil, err2
 	}
-	r.UID, r.GID = cred.Uid, cred.Gid
-	return nil
+	return cred, err
 }
 
 func (r *Request) close() {

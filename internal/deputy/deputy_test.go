@@ -133,3 +133,20 @@ func TestNonsense(t *testing.T) {
 		conn.Close()
 	}
 }
+
+// Nobody keeps others out by connections on which he asks for nothing.
+func TestGuests(t *testing.T) {
+	var g guests
+	for i := range guestsEach + 1 {
+		if got := g.enter(1000); got != (i < guestsEach) {
+			t.Errorf("connection %d of one user: %v", i, got)
+		}
+	}
+	if !g.enter(1001) || !g.enter(0) {
+		t.Error("another one was kept out")
+	}
+	g.leave(1000)
+	if !g.enter(1000) {
+		t.Error("a place that was left is taken")
+	}
+}

@@ -16,8 +16,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// atOnce bounds the commands that are carried out side by side.
-const atOnce = 64
+const (
+	// atOnce bounds the commands that are carried out side by side.
+	atOnce = 64
+	// guestsEach bounds the connections of one user that have not said yet what
+	// they are for, so that nobody keeps others out by such.
+	guestsEach = 16
+)
 
 // A Decider says how a request is carried out: as a command whose streams Serve
 // sets, or not at all when it is nil.
@@ -62,6 +67,7 @@ func Serve(ctx context.Context, l *net.UnixListener, idle time.Duration, decide 
 	var busy sync.WaitGroup
 	defer busy.Wait()
 	room := make(chan struct{}, atOnce)
+	var each guests
 	stop := context.AfterFunc(ctx, func() { _ = l.Close() })
 	defer stop()
 	for {
@@ -81,47 +87,81 @@ func Serve(ctx context.Context, l *net.UnixListener, idle time.Duration, decide 
 			}
 			return err
 		}
-		room <- struct{}{}
+		caller, err := peer(conn)
+		if err != nil || !each.enter(caller.Uid) {
+			_ = conn.Close()
+			continue
+		}
 		busy.Add(1)
 		go func() {
-			defer func() { _ = conn.Close(); <-room; busy.Done() }()
-			serve(ctx, conn, decide)
+			defer func() { _ = conn.Close(); busy.Done() }()
+			r, err := receive(conn, caller)
+			each.leave(caller.Uid)
+			if err != nil {
+				return
+			}
+			defer r.close()
+			cmd := decide(r)
+			if cmd == nil {
+				reply(conn, answer{Refused: true})
+				return
+			}
+			room <- struct{}{}
+			defer func() { <-room }()
+			reply(conn, r.carryOut(ctx, conn, cmd))
 		}()
 	}
 }
 
-func serve(ctx context.Context, conn *net.UnixConn, decide Decider) {
-	r, err := receive(conn)
-	if err != nil {
-		return
+// guests are the connections of each user of which no request has come yet.
+type guests struct {
+	mu    sync.Mutex
+	count map[uint32]int
+}
+
+func (g *guests) enter(uid uint32) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.count == nil {
+		g.count = map[uint32]int{}
 	}
-	defer r.close()
-	reply := func(a answer) { _ = json.NewEncoder(conn).Encode(a) }
-	cmd := decide(r)
-	if cmd == nil {
-		reply(answer{Refused: true})
-		return
+	if uid != 0 && g.count[uid] >= guestsEach {
+		return false
 	}
+	g.count[uid]++
+	return true
+}
+
+func (g *guests) leave(uid uint32) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.count[uid]--; g.count[uid] == 0 {
+		delete(g.count, uid)
+	}
+}
+
+func reply(conn *net.UnixConn, a answer) { _ = json.NewEncoder(conn).Encode(a) }
+
+// carryOut runs a command with the caller's streams to its end.
+func (r *Request) carryOut(ctx context.Context, conn *net.UnixConn, cmd *exec.Cmd) answer {
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = r.Streams[0], r.Streams[1], r.Streams[2]
 	// Signals of this service's terminal are not for the command.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {
-		reply(answer{Status: 1})
-		return
+		return answer{Status: 1}
 	}
 	done := make(chan struct{})
 	go interrupt(ctx, conn, cmd.Process, done)
-	err = cmd.Wait()
+	err := cmd.Wait()
 	close(done)
 	var exit *exec.ExitError
 	switch {
 	case err == nil:
-		reply(answer{})
+		return answer{}
 	case errors.As(err, &exit) && exit.ExitCode() >= 0:
-		reply(answer{Status: exit.ExitCode()})
-	default:
-		reply(answer{Status: 1})
+		return answer{Status: exit.ExitCode()}
 	}
+	return answer{Status: 1}
 }
 
 // interrupt passes the caller's end on to the command: a caller that still
