@@ -4,73 +4,77 @@ package console
 
 import (
 	"bytes"
-	"strings"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-func TestRelay(t *testing.T) {
+// relay is one between a terminal and a client, whose end is returned too.
+func relay(t *testing.T) (r *Relay, term *Terminal, client int) {
+	t.Helper()
 	term, err := New(0)
 	if err != nil {
 		t.Skipf("requires root: %v", err)
 	}
-	defer term.Close()
 	ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &Relay{Master: int(term.Master.Fd()), Client: ends[0]}
-	unix.SetNonblock(r.Master, true)
+	t.Cleanup(func() {
+		term.Close()
+		unix.Close(ends[0])
+	})
+	r = &Relay{Master: int(term.Master.Fd()), Client: ends[0]}
+	_ = unix.SetNonblock(r.Master, true)
+	return r, term, ends[1]
+}
+
+func TestRelay(t *testing.T) {
+	r, term, client := relay(t)
+	// hears waits until the client has got a text: the terminal moves what it is
+	// given in its own time.
+	hears := func(want string) {
+		t.Helper()
+		var got []byte
+		buf := make([]byte, 4096)
+		for end := time.Now().Add(10 * time.Second); string(got) != want; {
+			if time.Now().After(end) {
+				t.Fatalf("client got %q, want %q", got, want)
+			}
+			if !r.Move(false) {
+				t.Fatal("the client is gone")
+			}
+			if n, err := unix.Read(client, buf); err == nil {
+				got = append(got, buf[:n]...)
+			}
+		}
+	}
 	if _, err := term.Slave.WriteString("login: \n"); err != nil {
 		t.Fatal(err)
 	}
-	buf := make([]byte, 1<<20)
-	if !r.Move(false) {
-		t.Fatal("the client is gone")
-	}
-	n, _ := unix.Read(ends[1], buf)
-	if string(buf[:n]) != "login: \r\n" {
-		t.Errorf("client got %q", buf[:n])
-	}
-	unix.Write(ends[1], []byte("root\n"))
-	r.Move(false)
+	hears("login: \r\n")
+	unix.Write(client, []byte("root\n"))
+	hears("root\r\n") // the echo
+	buf := make([]byte, 4096)
 	if n, _ := term.Slave.Read(buf); string(buf[:n]) != "root\n" {
 		t.Errorf("terminal got %q", buf[:n])
 	}
-	r.Move(false) // the echo
-	unix.Read(ends[1], buf)
 	r.Notice("NOTICE: Zone halted")
-	r.Move(false)
-	if n, _ = unix.Read(ends[1], buf); !strings.HasSuffix(string(buf[:n]), "\r\n[NOTICE: Zone halted]\r\n") {
-		t.Errorf("client got %q", buf[:n])
-	}
-	unix.Close(ends[1])
+	hears("\r\n[NOTICE: Zone halted]\r\n")
+	unix.Close(client)
 	if r.Move(false) {
 		t.Error("the client is still there")
 	}
-	unix.Close(ends[0])
 }
 
 // A client that hangs up has gone, even when the terminal takes no more of what
 // he typed.
 func TestHangUp(t *testing.T) {
-	term, err := New(0)
-	if err != nil {
-		t.Skipf("requires root: %v", err)
-	}
-	defer term.Close()
-	ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer unix.Close(ends[0])
-	r := &Relay{Master: int(term.Master.Fd()), Client: ends[0]}
-	unix.SetNonblock(r.Master, true)
+	r, _, client := relay(t)
 	typed := bytes.Repeat([]byte("x\n"), 2000)
 	for end := time.Now().Add(10 * time.Second); ; {
-		if _, err := unix.Write(ends[1], typed); err != nil {
+		if _, err := unix.Write(client, typed); err != nil {
 			break // it is full, as the terminal is
 		}
 		if !r.Move(false) {
@@ -80,7 +84,7 @@ func TestHangUp(t *testing.T) {
 			t.Fatal("the terminal takes whatever is typed")
 		}
 	}
-	unix.Close(ends[1])
+	unix.Close(client)
 	// The terminal may take a little more by now; but it is full, and nobody
 	// reads it.
 	for end := time.Now().Add(10 * time.Second); r.Move(true); {
@@ -93,26 +97,15 @@ func TestHangUp(t *testing.T) {
 // What moves all the time must cost no memory: the watching supervisor never
 // collects any.
 func TestNoMemory(t *testing.T) {
-	term, err := New(0)
-	if err != nil {
-		t.Skipf("requires root: %v", err)
-	}
-	defer term.Close()
-	ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer unix.Close(ends[0])
-	defer unix.Close(ends[1])
-	r := &Relay{Master: int(term.Master.Fd()), Client: ends[0]}
-	unix.SetNonblock(r.Master, true)
+	r, term, client := relay(t)
+	defer unix.Close(client)
 	word, buf := []byte("word\n"), make([]byte, 4096)
 	if n := testing.AllocsPerRun(100, func() {
 		unix.Write(int(term.Slave.Fd()), word)
-		unix.Write(ends[1], word)
+		unix.Write(client, word)
 		r.Move(false)
 		unix.Read(int(term.Slave.Fd()), buf)
-		unix.Read(ends[1], buf)
+		unix.Read(client, buf)
 	}); n != 0 {
 		t.Errorf("%v allocations for each move", n)
 	}
