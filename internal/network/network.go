@@ -41,7 +41,7 @@ type Link struct {
 	Addresses []string // with prefix length, set in the namespace
 	Routers   []string // default routers
 	// Was is what a link of the host was like before, once it has been given.
-	Was Settings
+	Was Settings `json:"-"`
 }
 
 // Settings are what a zone can change of a link of the host and the host wants

@@ -138,13 +138,20 @@ func TestLinger(t *testing.T) {
 	if _, err := c.AwaitMark(background(t)); err != nil {
 		t.Fatal(err)
 	}
-	set := []unix.PollFd{{Fd: int32(c.PIDFD.Fd()), Events: unix.POLLIN}}
-	if n, err := unix.Poll(set, 50); n != 0 || err != nil {
-		t.Errorf("it did not wait: %d, %v", n, err)
+	ended := func(ms int) bool {
+		set := []unix.PollFd{{Fd: int32(c.PIDFD.Fd()), Events: unix.POLLIN}}
+		n, err := unix.Poll(set, ms)
+		for errors.Is(err, unix.EINTR) {
+			n, err = unix.Poll(set, ms)
+		}
+		return n == 1 && err == nil
+	}
+	if ended(50) {
+		t.Error("it did not wait")
 	}
 	c.Status.Close()
-	if n, err := unix.Poll(set, 10000); n != 1 || err != nil {
-		t.Errorf("it did not end: %d, %v", n, err)
+	if !ended(10000) {
+		t.Error("it did not end")
 	}
 	if status, err := c.WaitFor(background(t)); err != nil || !status.Exited() {
 		t.Errorf("%v, %v", status, err)

@@ -206,6 +206,9 @@ func (s *server) recover() error {
 func told(m *boot.Machine) bool {
 	set := []unix.PollFd{{Fd: int32(m.Keeper.ExitFD().Fd()), Events: unix.POLLIN}}
 	n, err := unix.Poll(set, 1000)
+	for errors.Is(err, unix.EINTR) {
+		n, err = unix.Poll(set, 1000)
+	}
 	return err == nil && n == 1 && set[0].Revents&unix.POLLIN != 0
 }
 
