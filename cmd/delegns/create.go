@@ -37,7 +37,10 @@ func createCommand() *cobra.Command {
 					return errors.Join(err, ns.Destroy())
 				}
 			}
-			fmt.Println(ns.ID())
+			if _, err := fmt.Println(ns.ID()); err != nil {
+				// Who asked for it does not know what to call it.
+				return errors.Join(err, ns.Destroy())
+			}
 			return nil
 		},
 	}
