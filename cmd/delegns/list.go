@@ -47,7 +47,7 @@ func listCommand() *cobra.Command {
 type row struct {
 	ID        uint64   `json:"id"`
 	Name      string   `json:"name"`
-	Path      string   `json:"path"` // from the caller's own namespace
+	Path      string   `json:"path"` // from the caller's own namespace; empty for that
 	Parent    uint64   `json:"parent"`
 	Depth     int      `json:"depth"`
 	Attached  int      `json:"attached"`
@@ -60,6 +60,7 @@ type row struct {
 // listRows lists what is below the caller's own, or args[0] and below it.
 func listRows(d *delegns.Device, args []string) ([]row, error) {
 	var top uint64
+	rows := []row{}
 	if len(args) > 0 {
 		ns, err := d.Lookup(args[0], delegns.Watch)
 		if err != nil {
@@ -67,6 +68,9 @@ func listRows(d *delegns.Device, args []string) ([]row, error) {
 		}
 		defer ns.Close()
 		top = ns.ID()
+		if rows, err = ownRow(d, ns); err != nil {
+			return nil, err
+		}
 	}
 	entries, err := d.List(true)
 	if err != nil {
@@ -74,7 +78,6 @@ func listRows(d *delegns.Device, args []string) ([]row, error) {
 	}
 	paths := map[uint64]string{}
 	below := map[uint64]bool{top: true}
-	rows := []row{}
 	for _, e := range entries { // parents come before their children
 		path := e.Name
 		if up, ok := paths[e.Parent]; ok {
@@ -92,6 +95,16 @@ func listRows(d *delegns.Device, args []string) ([]row, error) {
 		rows = append(rows, row{e.ID, e.Name, path, e.Parent, e.Depth, e.Attached, e.Children, e.Processes, e.Empty, grants})
 	}
 	return rows, nil
+}
+
+// ownRow is the row of ns if that is the caller's own, which a list is without.
+func ownRow(d *delegns.Device, ns *delegns.NS) ([]row, error) {
+	info, err := ns.Info(true)
+	if err != nil || info.Depth > 0 {
+		return []row{}, err
+	}
+	grants, err := grantNames(d, delegns.Entry{ID: info.ID, Grants: info.Grants})
+	return []row{{info.ID, info.Name, "", info.Parent, info.Depth, info.Attached, info.Children, info.Processes, info.Empty, grants}}, err
 }
 
 // grantNames are a namespace's grants; none when it went in the meantime.
@@ -132,7 +145,11 @@ func printRows(w io.Writer, rows []row) error {
 		case len(r.Grants) > shown:
 			grants += ",+" + strconv.Itoa(len(r.Grants)-shown)
 		}
-		fmt.Fprintf(t, "%d\t%s\t%d\t%d\t%s\n", r.ID, r.Path, r.Parent, r.Processes, grants)
+		name := r.Path
+		if name == "" {
+			name = r.Name
+		}
+		fmt.Fprintf(t, "%d\t%s\t%d\t%d\t%s\n", r.ID, name, r.Parent, r.Processes, grants)
 	}
 	return t.Flush()
 }
