@@ -98,6 +98,7 @@ var kinds = map[unix.Errno]error{
 var (
 	errNoName   = errors.New("not a name: 1 to 63 letters, digits, '-', '_' or '.', the first a letter or a digit, and not 'global'")
 	errTooLong  = errors.New("the name is too long")
+	errConsumer = errors.New("not the name of a consumer (such as zfs): 1 to 15 of a-z, 0-9, '-' and '_', the first a letter")
 	errNoUserNS = errors.New("not a file of a user namespace")
 	errDepth    = fmt.Errorf("%w, or the depth of %d", ErrLimit, DepthMax)
 	errNotRoot  = errors.New("not permitted: root of the caller's own namespace may")
@@ -108,9 +109,10 @@ var (
 var meanings = map[string]map[unix.Errno]error{
 	"create": {unix.EEXIST: errors.New("the name is taken"), unix.EINVAL: errNoName, unix.E2BIG: errNoName,
 		unix.EPERM: errNotRoot, unix.EUSERS: errDepth},
-	"open":   {unix.EINVAL: errors.New("neither an id nor a path of names")},
-	"grant":  {unix.EEXIST: errors.New("already granted"), unix.EACCES: ErrNotCovered, unix.E2BIG: errTooLong},
-	"revoke": {unix.E2BIG: errTooLong},
+	"open": {unix.EINVAL: errors.New("neither an id nor a path of names"), unix.E2BIG: errTooLong},
+	"grant": {unix.EEXIST: errors.New("already granted"), unix.EACCES: ErrNotCovered, unix.EINVAL: errConsumer,
+		unix.E2BIG: errTooLong},
+	"revoke": {unix.EINVAL: errConsumer, unix.E2BIG: errTooLong},
 	"attach": {unix.EEXIST: errors.New("already attached"), unix.EACCES: ErrNotBelow, unix.EINVAL: errNoUserNS,
 		unix.EPERM: errNotAbove},
 	"detach": {unix.EACCES: ErrNotBelow, unix.EINVAL: errNoUserNS, unix.EPERM: errNotAbove},

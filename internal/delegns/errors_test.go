@@ -4,6 +4,7 @@ package delegns
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -18,6 +19,8 @@ func TestErrors(t *testing.T) {
 	}{
 		{"open", unix.ENOENT, []error{ErrNotExist}},
 		{"info", unix.ESTALE, []error{ErrNotExist, ErrGone}},
+		{"open", unix.EINVAL, []error{ErrInvalid}},
+		{"open", unix.E2BIG, []error{ErrInvalid}},
 		{"create", unix.EEXIST, []error{ErrExist}},
 		{"create", unix.EPERM, []error{ErrPermission}},
 		{"create", unix.EUSERS, []error{ErrLimit}},
@@ -34,9 +37,14 @@ func TestErrors(t *testing.T) {
 		{"grant", unix.EOPNOTSUPP, []error{ErrUnsafe}},
 		{"grant", unix.EPROTONOSUPPORT, []error{ErrNoConsumer}},
 		{"grant", unix.ENOSPC, []error{ErrLimit}},
+		{"grant", unix.EINVAL, []error{ErrInvalid}},
+		{"revoke", unix.EINVAL, []error{ErrInvalid}},
 		{"revoke", unix.ENODATA, []error{ErrNotHeld}},
 	} {
 		err := failure(c.op, "x", c.errno)
+		if strings.HasSuffix(err.Error(), c.errno.Error()) {
+			t.Errorf("%s: %v is not said in words of its own", c.op, c.errno)
+		}
 		if !errors.Is(err, c.errno) {
 			t.Errorf("%s: %v is not itself", c.op, c.errno)
 		}
