@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
-	"os/signal"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -30,8 +29,7 @@ const (
 // statuses and passes signals on.
 func initMain() int {
 	say := &cli.Speaker{Program: "delegns", Out: os.Stdout, Err: os.Stderr}
-	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2)
+	signals := catch()
 	wait := os.NewFile(3, "wait")
 	if n, _ := wait.Read(make([]byte, 1)); n != 1 {
 		return exitNotRun // the parent gave up, and has said why

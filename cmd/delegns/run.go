@@ -156,8 +156,7 @@ func setZoned(dataset string) error {
 // await lets the first process go and waits for its end. Signals from the
 // terminal reach the command by themselves; others are passed on.
 func await(first *exec.Cmd, letGo *os.File) error {
-	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2)
+	signals := catch()
 	if _, err := letGo.Write([]byte{1}); err != nil {
 		_ = first.Process.Kill()
 		_ = first.Wait()
@@ -176,6 +175,18 @@ func await(first *exec.Cmd, letGo *os.File) error {
 		return err
 	}
 	return statusError(statusOf(exit.Sys().(syscall.WaitStatus)))
+}
+
+// catch catches the signals that a run outlives. What nohup(1) or a shell had
+// ignored stays so: once caught, it would not be for the command either.
+func catch() <-chan os.Signal {
+	signals := make(chan os.Signal, 8)
+	for _, s := range []os.Signal{syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2} {
+		if !signal.Ignored(s) {
+			signal.Notify(signals, s)
+		}
+	}
+	return signals
 }
 
 // statusOf is a wait status as shells show it.
