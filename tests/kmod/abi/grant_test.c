@@ -279,7 +279,13 @@ static void query(void)
 	check_eq(in_zone(&z, query_fn, "test:wwwx"), 0);
 	check_eq(in_zone(&z, query_fn, "test:b.a"), 0);
 	check_eq(in_zone(&z, query_fn, "test:d.c.b.a"), 1);
+	/* What cannot be granted is held as any other name is. */
 	check_eq(in_zone(&z, query_fn, "test:!"), 0);
+	check_eq(in_zone(&z, query_fn, "test:!.x"), 1);
+	check_eq(in_zone(&z, query_fn, "zfs:tank/d/a@s"), 0);
+	check_eq(dn_grant(ns, "zfs:tank/d"), 0);
+	check_eq(in_zone(&z, query_fn, "zfs:tank/d/a@s"), 1);
+	check_eq(in_zone(&z, query_fn, "zfs:tank/d@s"), 0);
 	check_eq(as_user(&z, query_fn, "zfs:tank"), 0);
 	close(ns);
 	zone_kill(&z);

@@ -64,6 +64,13 @@ static void paths(void)
 		path[63 + 64 * i] = '/';
 	path[2047] = '\0';
 	check_eq(dn_by_name(path), -ENOENT);
+	/* Of what is wrong with the names, the first. */
+	snprintf(path, sizeof(path), "%064d/a b", 0);
+	check_eq(dn_by_name(path), -E2BIG);
+	snprintf(path, sizeof(path), "a b/%064d", 0);
+	check_eq(dn_by_name(path), -EINVAL);
+	snprintf(path, sizeof(path), "a/%064d", 0);
+	check_eq(dn_by_name(path), -E2BIG);
 	check_eq(dn_by_name("p/q"), -ENOENT);
 	check_eq(dn_by_name("q"), -ENOENT);
 	int fd = dn_by_name("p");
@@ -110,13 +117,18 @@ static void no_descriptor_left(void)
 {
 	struct zone z = zone_new();
 	struct rlimit old, none;
+	struct delegns_create *ro = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+					 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	uint64_t id;
 	int ns = dn_create_id("limit", &id);
 
+	*ro = (struct delegns_create){ .name = (uintptr_t)"more", .name_len = 4 };
+	mprotect(ro, 4096, PROT_READ);
 	getrlimit(RLIMIT_NOFILE, &old);
 	none = old;
 	none.rlim_cur = ns + 1;
 	setrlimit(RLIMIT_NOFILE, &none);
+	check_eq(call(dev, DELEGNS_CREATE, ro), -EFAULT);	/* before the number is had */
 	check_eq(dn_create("more"), -EMFILE);
 	check_eq(dn_by_id(id), -EMFILE);
 	/* What the kernel keeps takes none of the caller's. */
@@ -126,6 +138,7 @@ static void no_descriptor_left(void)
 	setrlimit(RLIMIT_NOFILE, &old);
 	check_eq(dn_by_name("more"), -ENOENT);
 	check_eq(dn_count(), 1);
+	munmap(ro, 4096);
 	close(ns);
 	zone_kill(&z);
 }

@@ -54,8 +54,9 @@
  * has a reference to it: a task, an open or bind-mounted nsfs file, a
  * namespace of another kind or a user namespace that belongs to it.  The death
  * of one is noticed within a second when the namespace has no holder, or when
- * somebody polls a descriptor of it; otherwise at the next call on it.  A dead
- * user namespace is detached.
+ * somebody polls a descriptor of it; otherwise at the next DELEGNS_INFO,
+ * DELEGNS_ATTACHED, DELEGNS_ATTACH or DELEGNS_DETACH of it.  A dead user
+ * namespace is detached.
  *
  * When a namespace is destroyed, by its end of life or by DELEGNS_DESTROY, its
  * children are destroyed first; then its resources are taken away from its
@@ -100,7 +101,8 @@
  *            direction)
  *   EINVAL   the structure is too small
  *   E2BIG    the structure is larger than 4096 bytes
- *   EFAULT   the structure cannot be read (or, at the end, written)
+ *   EFAULT   the structure cannot be read (or, at the end, just before a new
+ *            descriptor gets its number, written)
  *   E2BIG    a part of the structure that this kernel does not know is not 0
  *   EINVAL   an unknown flag, or a reserved field that is not 0
  *
@@ -203,8 +205,8 @@ struct delegns_version {
  *   EUSERS   there are as many namespaces as the parameters allow: in all, or
  *            below a namespace that is not the host
  *   EEXIST   the caller's own namespace has a child of this name
- *   EMFILE, ENFILE  no free descriptor
  *   others   what a consumer answered to the news
+ *   ENFILE, EMFILE  no free descriptor
  */
 struct delegns_create {
 	__aligned_u64 name;
@@ -238,15 +240,16 @@ struct delegns_create {
  *
  *   EINVAL   @by is none of DELEGNS_BY_*
  *   EINVAL   the path is empty
- *   E2BIG    the path is longer than DELEGNS_PATH_MAX, or a name in it longer
- *            than DELEGNS_NAME_MAX
+ *   E2BIG    the path is longer than DELEGNS_PATH_MAX
  *   EFAULT   the path cannot be read
  *   EINVAL   the path is not one of names with single '/' between them
+ *   E2BIG    a name in the path is longer than DELEGNS_NAME_MAX (of these two,
+ *            what comes first in the path counts)
  *   EBADF    @pidfd is not open
  *   EINVAL   @pidfd is not a pidfd
  *   ESRCH    the process is gone
  *   ENOENT   there is no such namespace, or the caller may not see it
- *   EMFILE, ENFILE  no free descriptor
+ *   ENFILE, EMFILE  no free descriptor
  */
 struct delegns_open {
 	__u32 by;
@@ -351,7 +354,8 @@ struct delegns_entry {
  *   EFAULT   the name cannot be read
  *   EINVAL   the name contains a NUL
  *   EPROTONOSUPPORT  no such consumer is loaded
- *   (the answer for a name that the consumer would refuse is 0)
+ *   (a name that the consumer would refuse to grant is no error, and is held
+ *   as any other is: when a grant covers it)
  *
  * DELEGNS_GRANT grants the resource to the namespace.  A consumer that is not
  * loaded is asked for as the module alias "delegns-consumer-NAME".  Rights:
