@@ -28,8 +28,8 @@ func runCommand() *cobra.Command {
 		Use:   "run [-n NAME] [-g RES]... -- CMD [ARG...]",
 		Short: "Run CMD as root of a new user namespace in a new delegation namespace",
 		Args:  operands(1, many),
-		RunE: func(_ *cobra.Command, args []string) error {
-			if name == "" {
+		RunE: func(c *cobra.Command, args []string) error {
+			if !c.Flags().Changed("name") {
 				name = fmt.Sprintf("run-%d", os.Getpid())
 			}
 			return runIn(name, resources, args)
