@@ -3,11 +3,13 @@
  * Bad input: the documented errno, and nothing changed.
  */
 #define _GNU_SOURCE
-#include "lib.h"
+#include "stage.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static int create_bytes(const void *name, size_t len)
@@ -269,6 +271,80 @@ static void limits(void)
 	close(b);
 }
 
+#ifdef __x86_64__
+/* An ioctl(2) as programs of 32 bits make it; what it points to is below 4 GiB. */
+static int call32(int fd, unsigned int cmd, void *arg)
+{
+	long r;
+
+	asm volatile("int $0x80" : "=a" (r)
+		     : "a" (54L), "b" ((long)fd), "c" ((long)cmd), "d" (arg)
+		     : "memory", "r8", "r9", "r10", "r11");
+	return r;
+}
+
+static int in_32_bits(char *low)
+{
+	struct delegns_create *c = (void *)low;
+	struct delegns_open *o = (void *)(low + 64);
+	struct delegns_resource *r = (void *)(low + 128);
+	struct delegns_list *l = (void *)(low + 192);
+	struct delegns_info *info = (void *)(low + 256);
+	struct delegns_entry *e = (void *)(low + 512);
+	int ns, again;
+
+	strcpy(low + 1024, "short");
+	*c = (struct delegns_create){ .name = (uintptr_t)low + 1024, .name_len = 5 };
+	ns = call32(dev, DELEGNS_CREATE, c);
+	EXPECT(ns >= 0, 1);
+	*o = (struct delegns_open){ .by = DELEGNS_BY_NAME, .name = c->name, .name_len = 5 };
+	again = call32(dev, DELEGNS_OPEN, o);
+	EXPECT(again >= 0, 1);
+	EXPECT(o->id, c->id);
+	*r = (struct delegns_resource){ .consumer = "test", .name = c->name, .name_len = 5 };
+	EXPECT(call32(ns, DELEGNS_GRANT, r), 0);
+	EXPECT(call32(ns, DELEGNS_GRANT, r), -EEXIST);
+	EXPECT(call32(ns, DELEGNS_INFO, info), 0);
+	EXPECT(info->id, c->id);
+	EXPECT(info->holders, 2);
+	*l = (struct delegns_list){ .buf = (uintptr_t)e, .count = 2, .record_size = sizeof(*e) };
+	EXPECT(call32(dev, DELEGNS_LIST, l), 0);
+	EXPECT(l->count, 1);
+	EXPECT(e->grants, 1);
+	EXPECT(strcmp(e->name, "short"), 0);
+	/* A pointer that 32 bits do not hold is not cut short. */
+	l->cursor = 0;
+	l->buf |= 1ULL << 32;
+	EXPECT(call32(dev, DELEGNS_LIST, l), -EFAULT);
+	return 0;
+}
+
+static void of_32_bits(void)
+{
+	char *low = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+	int status;
+	pid_t pid;
+
+	check(low != MAP_FAILED);
+	fflush(stdout);
+	pid = fork();
+	if (!pid) {
+		/* Where there is no such call, it is a fault. */
+		signal(SIGSEGV, SIG_DFL);
+		status = in_32_bits(low);
+		fflush(stdout);
+		_exit(status);
+	}
+	waitpid(pid, &status, 0);
+	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV)
+		printf("this kernel runs no programs of 32 bits\n");
+	else
+		check_eq(status, 0);
+	munmap(low, 4096);
+}
+#endif
+
 void input_tests(void)
 {
 	RUN(names_of_namespaces);
@@ -278,4 +354,7 @@ void input_tests(void)
 	RUN(resources);
 	RUN(consumer_failures);
 	RUN(limits);
+#ifdef __x86_64__
+	RUN(of_32_bits);
+#endif
 }
