@@ -3,8 +3,6 @@
 package main
 
 import (
-	"os"
-
 	"github.com/spf13/cobra"
 
 	"zones/internal/delegns"
@@ -27,14 +25,7 @@ func detachCommand() *cobra.Command {
 		Short: "Take what is granted away from a user namespace, and detach it",
 		Args:  operands(2, 2),
 		RunE: func(_ *cobra.Command, args []string) error {
-			return withNS(args[0], func(ns *delegns.NS) error {
-				f, err := os.Open(args[1])
-				if err != nil {
-					return err
-				}
-				defer f.Close()
-				return ns.Detach(f)
-			})
+			return withNS(args[0], func(ns *delegns.NS) error { return withFile(args[1], ns.Detach) })
 		},
 	}
 }

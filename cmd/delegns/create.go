@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -49,11 +50,15 @@ func createCommand() *cobra.Command {
 }
 
 // attachFile attaches the user namespace that a file names.
-func attachFile(ns *delegns.NS, path string) error {
-	f, err := os.Open(path)
+func attachFile(ns *delegns.NS, path string) error { return withFile(path, ns.Attach) }
+
+// withFile opens a file of a user namespace for the time of do. What is none
+// may be a pipe that nobody writes to: it is not waited for.
+func withFile(path string, do func(*os.File) error) error {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	return ns.Attach(f)
+	return do(f)
 }
