@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -38,6 +39,7 @@ func createCommand() *cobra.Command {
 					return errors.Join(err, ns.Destroy())
 				}
 			}
+			signal.Ignore(syscall.SIGPIPE) // or a pipe that nobody reads ends us here
 			if _, err := fmt.Println(ns.ID()); err != nil {
 				// Who asked for it does not know what to call it.
 				return errors.Join(err, ns.Destroy())
