@@ -22,7 +22,7 @@ const (
 	allIDs = 4294967295
 )
 
-func cliPrivileged() bool { return cli.Privileged() && ownIDs() == allIDs }
+func cliPrivileged() bool { return cli.Privileged() && ownIDs("uid_map") == allIDs }
 
 // idMaps are the maps of a new user namespace: for the host's root a range of
 // 65,536 ids of /etc/subuid and /etc/subgid, or a built-in one; for the root of
@@ -31,9 +31,8 @@ func idMaps() (uids, gids []syscall.SysProcIDMap, err error) {
 	if os.Geteuid() != 0 {
 		return one(os.Geteuid()), one(os.Getegid()), nil
 	}
-	if n := ownIDs(); n != allIDs {
-		same := []syscall.SysProcIDMap{{Size: n}}
-		return same, same, nil
+	if n := ownIDs("uid_map"); n != allIDs {
+		return []syscall.SysProcIDMap{{Size: n}}, []syscall.SysProcIDMap{{Size: ownIDs("gid_map")}}, nil
 	}
 	u, err := subID("/etc/subuid")
 	if err != nil {
@@ -48,9 +47,10 @@ func idMaps() (uids, gids []syscall.SysProcIDMap, err error) {
 
 func one(id int) []syscall.SysProcIDMap { return []syscall.SysProcIDMap{{HostID: id, Size: 1}} }
 
-// ownIDs is how many ids from 0 on this process's user namespace has.
-func ownIDs() int {
-	data, err := os.ReadFile("/proc/self/uid_map")
+// ownIDs is how many ids from 0 on this process's user namespace has by its
+// uid_map or gid_map.
+func ownIDs(file string) int {
+	data, err := os.ReadFile("/proc/self/" + file)
 	if err != nil {
 		return allIDs
 	}
