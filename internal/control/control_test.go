@@ -5,8 +5,11 @@ package control
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
+	"path/filepath"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -149,5 +152,31 @@ func TestAlive(t *testing.T) {
 	r.Start++
 	if _, err := r.PIDFD(); !errors.Is(err, ErrNotActive) || r.Alive() {
 		t.Errorf("a reused number: %v", err)
+	}
+}
+
+// A supervisor lives as long as its zone: it keeps nothing open that a careless
+// caller of ours left open for us.
+func TestSpawnPassesNothingOn(t *testing.T) {
+	dir := t.TempDir()
+	program, seen := filepath.Join(dir, "zoneadmd"), filepath.Join(dir, "seen")
+	text := fmt.Sprintf("#!/bin/sh\nfor fd in /proc/$$/fd/*; do readlink $fd; done >%s\n", seen)
+	if err := os.WriteFile(program, []byte(text), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	left, err := os.Create(filepath.Join(dir, "left"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer left.Close()
+	if _, err := unix.FcntlInt(left.Fd(), unix.F_SETFD, 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := (Starter{Program: program}).spawn(context.Background(), "web"); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(seen)
+	if err != nil || !strings.Contains(string(data), "pipe:") || strings.Contains(string(data), left.Name()) {
+		t.Errorf("it has %q open, %v", data, err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"strings"
@@ -165,6 +166,9 @@ func (s Starter) spawn(ctx context.Context, name zone.Name) error {
 	cmd.Dir = "/"
 	cmd.ExtraFiles = []*os.File{w} // descriptor ReadyFD
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	// What our caller left open for us is not for a process that lives as long
+	// as the zone: it may be a lock, or a pipe whose reader waits for its end.
+	_ = unix.CloseRange(ReadyFD, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC)
 	if group, err := os.OpenFile(s.Group, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0); err == nil {
 		defer group.Close()
 		cmd.SysProcAttr.UseCgroupFD, cmd.SysProcAttr.CgroupFD = true, int(group.Fd())
