@@ -19,7 +19,7 @@ func main() { os.Exit(run()) }
 // makes must not depend on the caller's folder, mask or hang-ups.
 func run() int {
 	signal.Ignore(syscall.SIGHUP)
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT)
+	ctx, stop := signal.NotifyContext(context.Background(), cli.Heard(syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT)...)
 	defer stop()
 	_ = os.Chdir("/")
 	syscall.Umask(0o022)

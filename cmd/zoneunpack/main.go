@@ -30,7 +30,7 @@ func main() {
 	if source.Opened {
 		unix.CloseOnExec(unpacker.FileFD)
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT)
+	ctx, stop := signal.NotifyContext(context.Background(), cli.Heard(syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT)...)
 	defer stop()
 	reply := &unpacker.Reply{}
 	err := serve(ctx, reply, &source, unpacker.Verb(os.Args[1]), os.Args[3:])

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"zones/internal/brand"
+	"zones/internal/cli"
 	"zones/internal/schema"
 	"zones/internal/store"
 	"zones/internal/zone"
@@ -91,7 +92,7 @@ func (m *Manager) hook(ctx context.Context, z *subjectZone, h brand.Hook, args .
 	// Signals that are ignored stay ignored in programs that are started, so
 	// they are caught, which programs do not inherit.
 	caught := make(chan os.Signal, 8)
-	signal.Notify(caught, syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT)
+	signal.Notify(caught, cli.Heard(syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT)...)
 	defer signal.Stop(caught)
 	cmd := exec.Command("/bin/sh", "-c", command)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = m.Streams.In, m.Streams.Out, m.Streams.Err
