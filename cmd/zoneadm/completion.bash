@@ -32,7 +32,7 @@ _zoneadm() {
 	,*) _zones_reply "$(_zones_verbs) $([ "$COMP_CWORD" != 1 ] || echo -z -u -R)" ;;
 	help,*) _zones_reply "$(_zones_verbs)" ;;
 	clone,-s | install,-r) ;;
-	clone,-m) _zones_reply "clone copy" ;;
+	clone,-m) _zones_reply copy ;;
 	clone,*) _zones_reply "$(_zones_names)" ;;
 	mark,*) _zones_reply incomplete ;;
 	install,-d | move,*) _zones_files -d ;;
@@ -50,10 +50,16 @@ _zonecfg() {
 }
 
 _zlogin() {
-	case ${COMP_WORDS[COMP_CWORD - 1]} in
-	-e | -l) ;;
-	zlogin | -*) _zones_reply "$(_zones_names)" ;;
-	esac
+	local i
+	for ((i = 1; i < COMP_CWORD; i++)); do
+		case ${COMP_WORDS[i]} in
+		-[el] | -[!el]*[el]) ((i++)) ;;
+		-*) ;;
+		*) return ;; # the zone; what follows is a command there
+		esac
+	done
+	# Or the word is the argument of an option.
+	((i > COMP_CWORD)) || _zones_reply "$(_zones_names)"
 }
 
 complete -F _zoneadm zoneadm
