@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -260,7 +262,7 @@ func Status(name zone.Name) (*Record, zone.State, error) {
 	r, err := Load(name)
 	var damaged *DamagedError
 	if errors.As(err, &damaged) || errors.Is(err, ErrNotActive) && hasGroup(name) {
-		return &Record{Name: name, Phase: PhaseDown}, zone.Down, nil
+		return &Record{Name: name, Phase: PhaseDown, Cgroup: GroupOf(name)}, zone.Down, nil
 	}
 	if err != nil {
 		return nil, zone.Installed, err
@@ -318,22 +320,30 @@ func OwnBrand() string {
 	return name
 }
 
-// Active lists the names that have a record, in no order. It needs the right
-// to list Dir.
+// Active lists the names that have a record or, as that may be lost, a cgroup,
+// in no order. It needs the right to list Dir.
 func Active() ([]zone.Name, error) {
 	entries, err := os.ReadDir(Dir)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
-	var names []zone.Name
+	found := map[zone.Name]bool{}
 	for _, e := range entries {
 		if base, ok := strings.CutSuffix(e.Name(), "."+recordSuffix); ok {
 			if name, err := zone.ParseName(base); err == nil {
-				names = append(names, name)
+				found[name] = true
 			}
 		}
 	}
-	return names, nil
+	if top, err := cgroup.Mount(); err == nil {
+		groups, _ := os.ReadDir(filepath.Join(top, zone.Slice))
+		for _, g := range groups {
+			if name, err := zone.ParseName(g.Name()); err == nil && g.IsDir() {
+				found[name] = true
+			}
+		}
+	}
+	return slices.Collect(maps.Keys(found)), nil
 }
 
 // Alive reports whether the zone's first process is the one of the record and

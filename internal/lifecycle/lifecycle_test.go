@@ -13,7 +13,10 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"zones/internal/control"
+	"zones/internal/store"
 	"zones/internal/zfs"
+	"zones/internal/zone"
 )
 
 func TestWithin(t *testing.T) {
@@ -260,5 +263,17 @@ func TestRemovalStatus(t *testing.T) {
 	}
 	if status := removalStatus(unix.EBUSY); status != 1 {
 		t.Errorf("another failure has the status %d", status)
+	}
+}
+
+// A zone whose record is damaged is listed with what its configuration says, and
+// has no number: that of the host least of all.
+func TestDamagedRow(t *testing.T) {
+	s := &store.Summary{Brand: "lx", IPType: exclusive, DebugID: 4}
+	s.Path = "/zones/web"
+	got := activeZone{&control.Record{Name: "web"}, zone.Down}.row(s)
+	want := Row{Name: "web", State: zone.Down, Path: "/zones/web", Brand: "lx", Exclusive: true, Debug: 4}
+	if got != want {
+		t.Errorf("got %+v, want %+v", got, want)
 	}
 }

@@ -17,7 +17,7 @@ import (
 // A Row is one zone as list shows it.
 type Row struct {
 	ID     uint64 // meaningful only when Active
-	Active bool
+	Active bool   // and its number is known
 	Name   zone.Name
 	State  zone.State
 	Path   string
@@ -164,13 +164,17 @@ func globalRow(known []store.Summary) Row {
 // row shows an active zone with what was booted; s may be nil.
 func (a activeZone) row(s *store.Summary) Row {
 	row := Row{
-		ID: a.record.ID, Active: true, Name: a.record.Name, State: a.state, Path: a.record.Zonepath,
+		ID: a.record.ID, Active: a.record.ID != 0, Name: a.record.Name, State: a.state, Path: a.record.Zonepath,
 		Brand: a.record.Brand, Exclusive: a.record.IPType == exclusive,
 	}
 	if s != nil {
 		row.UUID, row.Debug = s.UUID, s.DebugID
 		if s.Path != "" {
 			row.Path = s.Path
+		}
+		if row.Brand == "" {
+			// The record is damaged or lost.
+			row.Brand, row.Exclusive = s.Brand, s.IPType == exclusive
 		}
 	}
 	return row

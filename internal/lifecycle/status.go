@@ -62,7 +62,10 @@ func (m *Manager) Status(name zone.Name) Status {
 	if err != nil || m.Store.Root() != "" {
 		return s
 	}
-	s.PID, s.Cgroup, s.BootArgs, s.Root = record.PID, record.Cgroup, record.Args, record.Root
+	s.PID, s.Cgroup, s.BootArgs = record.PID, record.Cgroup, record.Args
+	if record.Root != "" {
+		s.Root = record.Root
+	}
 	conn, err := control.Dial(context.Background(), name)
 	if err == nil {
 		s.Supervised = true

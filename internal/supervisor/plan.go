@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"zones/internal/brand"
@@ -99,6 +100,14 @@ func (s *server) checkOthers(z *spec.Zone) error {
 		r, _, err := control.Status(other)
 		if err != nil {
 			continue
+		}
+		if r.Root == "" {
+			// Its record is damaged.
+			entry, err := s.store.Lookup(other)
+			if err != nil {
+				continue
+			}
+			r.Root = filepath.Join(entry.Path, "root")
 		}
 		if r.Root == root || strings.HasPrefix(r.Root, root+"/") || strings.HasPrefix(root, r.Root+"/") {
 			return fmt.Errorf("zone root %s already in use by zone %s", root, other)
