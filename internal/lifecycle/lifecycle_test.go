@@ -5,15 +5,21 @@ package lifecycle
 import (
 	"context"
 	"encoding/binary"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
+	"zones/internal/cli"
+	"zones/internal/config"
 	"zones/internal/control"
+	"zones/internal/schema"
 	"zones/internal/store"
 	"zones/internal/zfs"
 	"zones/internal/zone"
@@ -275,5 +281,46 @@ func TestDamagedRow(t *testing.T) {
 	want := Row{Name: "web", State: zone.Down, Path: "/zones/web", Brand: "lx", Exclusive: true, Debug: 4}
 	if got != want {
 		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
+// Zones that come and go while they are listed are there or not, and nothing is
+// said of that.
+func TestListOfVanishing(t *testing.T) {
+	root := t.TempDir()
+	if err := os.MkdirAll(root+"/etc/zones", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	s := store.Open(root)
+	c := config.New("web")
+	c.Zone.SetText(schema.ZonePath.Property, "/zones/web")
+	stop, ended := make(chan struct{}), make(chan error)
+	go func() {
+		for {
+			_, err := s.Create(c, store.Generation{})
+			if err == nil {
+				err = s.Delete("web")
+			}
+			select {
+			case <-stop:
+				ended <- err
+				return
+			default:
+			}
+		}
+	}()
+	var said strings.Builder
+	m := New(s, &cli.Speaker{Out: io.Discard, Err: &said})
+	seen := 0
+	for end := time.Now().Add(10 * time.Second); seen < 2000 && time.Now().Before(end); {
+		rows, err := m.List(Filter{Inactive: true})
+		if err != nil {
+			t.Error(err)
+		}
+		seen += len(rows) - 1
+	}
+	close(stop)
+	if err := <-ended; err != nil || seen == 0 || said.Len() > 0 {
+		t.Errorf("%v, seen %d times, said %q", err, seen, said.String())
 	}
 }

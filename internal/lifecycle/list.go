@@ -83,7 +83,10 @@ func (m *Manager) List(f Filter) ([]Row, error) {
 		}
 		row, err := summaryRow(s)
 		if err != nil {
-			m.Talk.Subject(string(s.Name)+": could not get brand name", err)
+			// One that has been deleted since the index was read is not missed.
+			if _, err := m.Store.Lookup(s.Name); !errors.Is(err, store.ErrNoZone) {
+				m.Talk.Subject(string(s.Name)+": could not get brand name", reason(s.Err))
+			}
 			continue
 		}
 		rows = append(rows, row)
