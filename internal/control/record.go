@@ -260,8 +260,14 @@ func (r *Record) set(key, value string) (err error) {
 // up.
 func Status(name zone.Name) (*Record, zone.State, error) {
 	r, err := Load(name)
+	lost := errors.Is(err, ErrNotActive) && hasGroup(name)
+	if lost {
+		// Or both have been made since it was looked for.
+		r, err = Load(name)
+		lost = errors.Is(err, ErrNotActive)
+	}
 	var damaged *DamagedError
-	if errors.As(err, &damaged) || errors.Is(err, ErrNotActive) && hasGroup(name) {
+	if lost || errors.As(err, &damaged) {
 		return &Record{Name: name, Phase: PhaseDown, Cgroup: GroupOf(name)}, zone.Down, nil
 	}
 	if err != nil {
