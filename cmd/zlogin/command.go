@@ -44,7 +44,7 @@ func (t *target) command(ctx context.Context, o *options, stdin *os.File, say *c
 	if err != nil {
 		return 0, entering(t, e, err)
 	}
-	warnHome(say, root, a)
+	warnHome(say, child, a)
 	return s.relay(child, stdin, say.Out, say.Err)
 }
 
@@ -84,13 +84,10 @@ func entering(t *target, e *nsexec.Enter, err error) error {
 }
 
 // warnHome says so when the process could not start where its user lives.
-func warnHome(say *cli.Speaker, r *zoneRoot, a *account) {
-	f, err := r.open(a.home, unix.O_PATH|unix.O_DIRECTORY)
-	if err != nil {
+func warnHome(say *cli.Speaker, child *nsexec.Child, a *account) {
+	for _, err := range child.Noted {
 		say.Bare("Could not chdir to home directory " + a.home + ": " + cli.Reason(err))
-		return
 	}
-	f.Close()
 }
 
 func newStreams(e *nsexec.Enter) (*streams, error) {

@@ -225,6 +225,20 @@ func TestNothingLeaks(t *testing.T) {
 	}
 }
 
+// A home that its user may not enter is as good as none, and he is told.
+func TestForbiddenHome(t *testing.T) {
+	z := standIn(t)
+	const line = "mkdir /root/etc /root/home && chmod 755 /root && chmod 700 /root/home && " +
+		"echo 'app:x:1000:1000::/root/home:/bin/sh' >/root/etc/passwd && mount --bind /root/etc /etc"
+	if status, _, stderr, err := z.login(t, nil, "-S", line); status != 0 || err != nil {
+		t.Fatal(status, stderr, err)
+	}
+	status, stdout, stderr, err := z.login(t, nil, "-l", "app", "pwd")
+	if want := "Could not chdir to home directory /root/home: Permission denied\n"; status != 0 || stdout != "/\n" || stderr != want || err != nil {
+		t.Errorf("%d %q %q %v", status, stdout, stderr, err)
+	}
+}
+
 func TestUsers(t *testing.T) {
 	z := standIn(t)
 	status, stdout, _, err := z.login(t, nil, "-l", "daemon", "id -un; id -u; pwd; echo $HOME")

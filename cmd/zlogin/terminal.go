@@ -100,7 +100,7 @@ func (t *target) interactive(ctx context.Context, o *options, stdin *os.File, sa
 	if !o.quiet {
 		say.Print(fmt.Sprintf("[Connected to zone '%s' %s]", t.name, pty.name))
 	}
-	warnHome(say, root, a)
+	warnHome(say, child, a)
 	err = pty.converse(o, child, stdin, say)
 	if !o.quiet {
 		say.Bare(fmt.Sprintf("\n[Connection to zone '%s' %s closed]", t.name, pty.name))

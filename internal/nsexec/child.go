@@ -23,20 +23,26 @@ func (c *Child) AwaitMark(ctx context.Context) (uint64, error) {
 	b := unsafe.Slice((*byte)(unsafe.Pointer(&r)), reportSize)
 	stop := deadline(ctx, c.Status)
 	defer stop()
-	_, err := io.ReadFull(c.Status, b)
-	switch {
-	case ctx.Err() != nil:
-		return 0, ctx.Err()
-	case err != nil:
-		return 0, err
-	case r.mark == 1:
-		return r.value, nil
+	for {
+		_, err := io.ReadFull(c.Status, b)
+		switch {
+		case ctx.Err() != nil:
+			return 0, ctx.Err()
+		case err != nil:
+			return 0, err
+		case r.mark == 1:
+			return r.value, nil
+		}
+		call := "unknown call"
+		if table, i := int(r.index>>16), int(r.index&0xffff); table < len(c.names) && i < len(c.names[table]) {
+			call = c.names[table][i]
+		}
+		failed := &CallError{call, syscall.Errno(r.value)}
+		if r.mark == 0 {
+			return 0, failed
+		}
+		c.Noted = append(c.Noted, failed)
 	}
-	call := "unknown call"
-	if table, i := int(r.index>>16), int(r.index&0xffff); table < len(c.names) && i < len(c.names[table]) {
-		call = c.names[table][i]
-	}
-	return 0, &CallError{call, syscall.Errno(r.value)}
 }
 
 // AwaitExec waits until the child has become its program, or returns why not.

@@ -25,7 +25,7 @@ type Enter struct {
 	// UID, GID and Groups are ids inside the target's user namespace.
 	UID, GID uint32
 	Groups   []uint32
-	Dir      string // working directory inside; one that is missing is "/"
+	Dir      string // working directory inside; one that cannot be had is noted, and "/"
 	Path     string // program, inside
 	Argv     []string
 	Env      []string
@@ -76,6 +76,7 @@ func (e *Enter) Start(ctx context.Context) (*Child, error) {
 		c.Kill()
 		return nil, fmt.Errorf("enter: %w", err)
 	}
+	c.Noted = append(between.Noted, c.Noted...)
 	return c, nil
 }
 
@@ -160,11 +161,13 @@ func (e *Enter) inside(p *Program) {
 	}
 	p.Call("setgroups", unix.SYS_SETGROUPS, len(e.Groups), groups)
 	p.Call("setresgid", unix.SYS_SETRESGID, e.GID, e.GID, e.GID)
-	// Limits need the capabilities that setresuid takes from others than root.
+	// Limits need the capabilities that setresuid takes from others than root; it
+	// does so only where root is who becomes another.
+	p.Call("setresuid", unix.SYS_SETRESUID, 0, 0, 0)
 	p.limit(e.Limits)
 	p.Call("setresuid", unix.SYS_SETRESUID, e.UID, e.UID, e.UID)
 	if e.Dir != "" {
-		p.Try("chdir", unix.SYS_CHDIR, e.Dir)
+		p.Note("chdir", unix.SYS_CHDIR, e.Dir)
 	}
 	p.Call("umask", unix.SYS_UMASK, 0o022)
 	// The keys of our session would come along; a kernel without keys has none.

@@ -97,7 +97,11 @@ func run(t *table) {
 			}
 		default:
 			r, _, errno = syscall.RawSyscall6(o.trap, a[0], a[1], a[2], a[3], a[4], a[5])
-			if o.kind == opTry {
+			if o.kind == opNote && errno != 0 {
+				t.report.index, t.report.mark, t.report.value = base|uint32(i), 2, uint64(errno)
+				syscall.RawSyscall(unix.SYS_WRITE, t.status, uintptr(unsafe.Pointer(&t.report)), reportSize)
+			}
+			if o.kind != opCall {
 				errno = 0
 			}
 		}

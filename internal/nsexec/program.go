@@ -41,6 +41,7 @@ type opKind uint8
 const (
 	opCall  opKind = iota // must succeed
 	opTry                 // may fail
+	opNote                // may fail, and the parent is told
 	opMark                // tell the parent, with the value of a register
 	opRead                // read exactly one packet into argv
 	opExec                // execve of argv as read, or as given
@@ -78,7 +79,7 @@ type table struct {
 // report is what a child writes to its status pipe.
 type report struct {
 	index uint32 // of the op
-	mark  uint32 // 1 for a mark, 0 for a failure
+	mark  uint32 // 1 for a mark, 0 for a failure, 2 for one that does not matter
 	value uint64 // errno of a failure, or the value marked
 }
 
@@ -117,6 +118,11 @@ func (p *Program) Set(r Reg, name string, trap uintptr, args ...any) {
 // Try appends a system call whose failure does not matter.
 func (p *Program) Try(name string, trap uintptr, args ...any) {
 	p.add(name, opTry, 0, trap, args)
+}
+
+// Note is Try that tells the parent of a failure: see Child.Noted.
+func (p *Program) Note(name string, trap uintptr, args ...any) {
+	p.add(name, opNote, 0, trap, args)
 }
 
 // Mark appends a message to the parent: that the child got here, and the value
@@ -288,6 +294,7 @@ type Child struct {
 	PID    int
 	PIDFD  *os.File
 	Status *os.File   // read end of the status pipe
+	Noted  []error    // *CallError of calls that failed and need not have succeeded
 	names  [][]string // of the calls, for each table
 	// keeper is the parent of a child that is not ours. It writes the status of
 	// its child to ended and goes when leave is closed.
