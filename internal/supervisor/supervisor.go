@@ -150,8 +150,11 @@ func (s *server) check() error {
 }
 
 // settle makes the process independent of who started it: no zone's memory is
-// taken from it, and no session's end is its own.
+// taken from it, no session's end is its own, and no limits of somebody's shell.
 func (s *server) settle() {
+	for _, l := range nsexec.BaseRlimits() {
+		_ = unix.Prlimit(0, l.Resource, &unix.Rlimit{Cur: l.Soft, Max: l.Hard}, nil)
+	}
 	_ = os.WriteFile("/proc/self/oom_score_adj", []byte("-900"), 0)
 	if group := spec.SupervisorGroup(); group != "" {
 		_ = cgroup.Enter(group)
