@@ -90,13 +90,21 @@ func Ask(ctx context.Context, program string, args []string, streams [3]*os.File
 	return a.Status, nil
 }
 
+// words is what the caller says of itself. Arguments are bytes: as strings, what
+// is no text would arrive as something else.
+type words struct {
+	Program string
+	Args    [][]byte
+	Term    string
+}
+
 // MarshalJSON leaves out what the caller cannot say of itself.
 func (r Request) MarshalJSON() ([]byte, error) {
-	return json.Marshal(struct {
-		Program string
-		Args    []string
-		Term    string
-	}{r.Program, r.Args, r.Term})
+	w := words{Program: r.Program, Term: r.Term}
+	for _, arg := range r.Args {
+		w.Args = append(w.Args, []byte(arg))
+	}
+	return json.Marshal(w)
 }
 
 // receive reads one request of a caller.
@@ -138,15 +146,14 @@ func (r *Request) read(conn *net.UnixConn, head []byte, streams int) error {
 	if err != nil {
 		return err
 	}
-	var words struct {
-		Program string
-		Args    []string
-		Term    string
-	}
-	if err := json.Unmarshal(append(head, rest...), &words); err != nil {
+	var w words
+	if err := json.Unmarshal(append(head, rest...), &w); err != nil {
 		return err
 	}
-	r.Program, r.Args, r.Term = words.Program, words.Args, words.Term
+	r.Program, r.Term = w.Program, w.Term
+	for _, arg := range w.Args {
+		r.Args = append(r.Args, string(arg))
+	}
 	return nil
 }
 

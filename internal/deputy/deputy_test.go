@@ -57,7 +57,8 @@ func TestAsk(t *testing.T) {
 		t.Fatal(err)
 	}
 	give.Close()
-	status, err := Ask(context.Background(), "zoneadm", []string{"-z", "web", "", "boot 1"}, [3]*os.File{in, outW, errsW})
+	args := []string{"-z", "web", "", "boot 1", "caf\xe9 <&>"} // the last is no UTF-8
+	status, err := Ask(context.Background(), "zoneadm", args, [3]*os.File{in, outW, errsW})
 	if err != nil || status != 3 {
 		t.Fatalf("status %d, %v", status, err)
 	}
@@ -69,7 +70,7 @@ func TestAsk(t *testing.T) {
 		t.Errorf("said %q and %q", said, wrong)
 	}
 	r := <-asked
-	if r.Program != "zoneadm" || !slices.Equal(r.Args, []string{"-z", "web", "", "boot 1"}) ||
+	if r.Program != "zoneadm" || !slices.Equal(r.Args, args) ||
 		int(r.UID) != os.Getuid() || int(r.GID) != os.Getgid() {
 		t.Errorf("asked for %+v", r)
 	}
