@@ -7,10 +7,12 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"strconv"
 	"sync"
+	"syscall"
 	"time"
 
 	"zones/internal/cli"
@@ -95,7 +97,13 @@ func (e *env) forward() error {
 	if e.root != "" {
 		return nil
 	}
-	status, err := deputy.Ask(e.ctx, "zoneadm", e.args, [3]*os.File{e.in, os.Stdout, os.Stderr})
+	if err := e.ctx.Err(); err != nil {
+		return err
+	}
+	// Interrupts are passed on, and end nothing here.
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGQUIT)
+	defer stop()
+	status, err := deputy.Ask(ctx, "zoneadm", e.args, [3]*os.File{e.in, os.Stdout, os.Stderr})
 	switch {
 	case errors.Is(err, deputy.ErrAbsent), errors.Is(err, deputy.ErrRefused):
 		return nil

@@ -7,6 +7,7 @@
 package deputy
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -14,6 +15,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"os/signal"
 	"syscall"
 	"time"
 
@@ -41,6 +43,8 @@ type Request struct {
 	GID     uint32
 	Term    string // the kind of its terminal, as it says; may be anything
 	Streams [3]*os.File
+
+	interrupts io.Reader // what the caller says after the request: see Ask
 }
 
 // answer is the end of a request.
@@ -55,8 +59,13 @@ const maxRequest = 64 << 10
 // patience is how long a caller may take to say what it wants.
 const patience = 5 * time.Second
 
-// Ask has a command carried out by root and returns its exit status. When the
-// context ends, the command is interrupted.
+// farewell is how long a command may take to end that has been interrupted for
+// good.
+const farewell = 10 * time.Second
+
+// Ask has a command carried out by root and returns its exit status. Each
+// interrupt that the caller gets meanwhile is passed on, by a byte; the end of
+// the context, or of the caller, is the last one.
 func Ask(ctx context.Context, program string, args []string, streams [3]*os.File) (status int, err error) {
 	conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: place, Net: "unix"})
 	if err != nil {
@@ -71,11 +80,11 @@ func Ask(ctx context.Context, program string, args []string, streams [3]*os.File
 	if _, _, err := conn.WriteMsgUnix(data, unix.UnixRights(fds...), nil); err != nil {
 		return 0, fmt.Errorf("ask %s: %w", Socket, err)
 	}
-	if err := conn.CloseWrite(); err != nil {
-		return 0, fmt.Errorf("ask %s: %w", Socket, err)
-	}
-	// The end of the connection tells the other side to interrupt.
-	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	defer forwardInterrupts(conn)()
+	stop := context.AfterFunc(ctx, func() {
+		_ = conn.CloseWrite()
+		_ = conn.SetReadDeadline(time.Now().Add(farewell))
+	})
 	defer stop()
 	var a answer
 	if err := json.NewDecoder(io.LimitReader(conn, maxRequest)).Decode(&a); err != nil {
@@ -88,6 +97,29 @@ func Ask(ctx context.Context, program string, args []string, streams [3]*os.File
 		return 0, ErrRefused
 	}
 	return a.Status, nil
+}
+
+// forwardInterrupts has each SIGINT told to the other side, until stop is called.
+func forwardInterrupts(conn *net.UnixConn) (stop func()) {
+	if signal.Ignored(unix.SIGINT) {
+		return func() {}
+	}
+	got, ended := make(chan os.Signal, 1), make(chan struct{})
+	signal.Notify(got, unix.SIGINT)
+	go func() {
+		for {
+			select {
+			case <-got:
+				_, _ = conn.Write([]byte{'\n'})
+			case <-ended:
+				return
+			}
+		}
+	}()
+	return func() {
+		signal.Stop(got)
+		close(ended)
+	}
 }
 
 // words is what the caller says of itself. Arguments are bytes: as strings, what
@@ -142,14 +174,12 @@ func (r *Request) read(conn *net.UnixConn, head []byte, streams int) error {
 	if streams != len(r.Streams) {
 		return errors.New("three streams are wanted")
 	}
-	rest, err := io.ReadAll(io.LimitReader(conn, maxRequest))
-	if err != nil {
-		return err
-	}
 	var w words
-	if err := json.Unmarshal(append(head, rest...), &w); err != nil {
+	from := json.NewDecoder(io.MultiReader(bytes.NewReader(head), io.LimitReader(conn, maxRequest)))
+	if err := from.Decode(&w); err != nil {
 		return err
 	}
+	r.interrupts = io.MultiReader(from.Buffered(), conn)
 	r.Program, r.Term = w.Program, w.Term
 	for _, arg := range w.Args {
 		r.Args = append(r.Args, string(arg))

@@ -3,6 +3,7 @@
 package deputy
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -88,29 +90,47 @@ func TestRefusedAndAbsent(t *testing.T) {
 	}
 }
 
-// A caller that goes away ends what it asked for.
+// An interrupt reaches the command and what it runs, and its end is waited for.
+// So does the caller's end.
 func TestInterrupt(t *testing.T) {
-	ended := make(chan struct{})
-	started := make(chan struct{})
-	start(t, func(*Request) *exec.Cmd {
-		close(started)
-		return exec.Command("/bin/sh", "-c", "trap 'kill $!; exit 0' INT; sleep 60 & wait; echo > "+filepath.Join(filepath.Dir(place), "not"))
-	})
-	ctx, cancel := context.WithCancel(context.Background())
-	go func() {
-		_, err := Ask(ctx, "zoneadm", nil, [3]*os.File{os.Stdin, os.Stdout, os.Stderr})
-		if !errors.Is(err, context.Canceled) {
-			t.Errorf("interrupted: %v", err)
-		}
-		close(ended)
-	}()
-	<-started
-	time.Sleep(300 * time.Millisecond)
-	cancel()
-	select {
-	case <-ended:
-	case <-time.After(10 * time.Second):
-		t.Fatal("Ask waits on")
+	for name, end := range map[string]func(cancel func()){
+		"signal":  func(func()) { _ = syscall.Kill(os.Getpid(), syscall.SIGINT) },
+		"context": func(cancel func()) { cancel() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			start(t, func(*Request) *exec.Cmd {
+				return exec.Command("/bin/sh", "-c", "trap 'echo twice; exit 4' INT; sh -c 'trap \"echo once; exit\" INT; echo up; while :; do sleep 0.1; done'; exit 5")
+			})
+			out, outW := pipe(t)
+			ctx, cancel := context.WithCancel(context.Background())
+			defer cancel()
+			type result struct {
+				status int
+				err    error
+			}
+			ended := make(chan result, 1)
+			go func() {
+				status, err := Ask(ctx, "zoneadm", nil, [3]*os.File{os.Stdin, outW, os.Stderr})
+				outW.Close()
+				ended <- result{status, err}
+			}()
+			said := bufio.NewReader(out)
+			if line, err := said.ReadString('\n'); line != "up\n" {
+				t.Fatalf("%q, %v", line, err)
+			}
+			end(cancel)
+			select {
+			case r := <-ended:
+				if r.status != 4 || r.err != nil {
+					t.Errorf("status %d, %v", r.status, r.err)
+				}
+			case <-time.After(20 * time.Second):
+				t.Fatal("Ask waits on")
+			}
+			if rest, _ := io.ReadAll(said); string(rest) != "once\ntwice\n" {
+				t.Errorf("said %q", rest)
+			}
+		})
 	}
 }
 

@@ -6,14 +6,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"net"
 	"os"
 	"os/exec"
 	"sync"
 	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 const (
@@ -150,10 +149,10 @@ func (r *Request) carryOut(ctx context.Context, conn *net.UnixConn, cmd *exec.Cm
 	if err := cmd.Start(); err != nil {
 		return answer{Status: 1}
 	}
-	done := make(chan struct{})
-	go interrupt(ctx, conn, cmd.Process, done)
+	stop := context.AfterFunc(ctx, func() { _ = conn.CloseRead() })
+	defer stop()
+	go interrupt(r.interrupts, cmd.Process)
 	err := cmd.Wait()
-	close(done)
 	var exit *exec.ExitError
 	switch {
 	case err == nil:
@@ -164,28 +163,17 @@ func (r *Request) carryOut(ctx context.Context, conn *net.UnixConn, cmd *exec.Cm
 	return answer{Status: 1}
 }
 
-// interrupt passes the caller's end on to the command: a caller that still
-// waits has the connection open, and sends nothing more.
-func interrupt(ctx context.Context, conn *net.UnixConn, p *os.Process, done <-chan struct{}) {
-	raw, err := conn.SyscallConn()
-	if err != nil {
-		return
-	}
-	for {
-		gone := false
-		_ = raw.Control(func(fd uintptr) {
-			poll := []unix.PollFd{{Fd: int32(fd)}} // an end on both sides is told unasked
-			n, err := unix.Poll(poll, 0)
-			gone = err == nil && n > 0 && poll[0].Revents&(unix.POLLHUP|unix.POLLERR) != 0
-		})
-		if gone || ctx.Err() != nil {
-			_ = p.Signal(syscall.SIGINT)
-			return
+// interrupt has the command and what it runs interrupted for each byte that the
+// caller sends, and at the caller's end: as a terminal would.
+func interrupt(from io.Reader, p *os.Process) {
+	for b := make([]byte, 1); ; {
+		_, err := from.Read(b)
+		if p.Signal(syscall.Signal(0)) != nil {
+			return // it has ended
 		}
-		select {
-		case <-done:
+		_ = syscall.Kill(-p.Pid, syscall.SIGINT)
+		if err != nil {
 			return
-		case <-time.After(200 * time.Millisecond):
 		}
 	}
 }
