@@ -7,20 +7,23 @@ import (
 	"io"
 
 	"zones/internal/cli"
-	"zones/internal/zone"
 )
 
-func help(_ context.Context, e *env, _ *verb, args []string) error {
-	if len(args) == 0 {
+func help(_ context.Context, e *env, v *verb, args []string) error {
+	words, err := e.options(v, args, "", nil)
+	if err != nil {
+		return err
+	}
+	if len(words) == 0 {
 		_, _ = io.WriteString(e.say.Out, usage(true))
 		return nil
 	}
-	for _, word := range args {
-		v := lookup(word)
-		if v == nil || v.private {
-			return misused(lookup(zone.Help.String()))
+	for _, word := range words {
+		asked := lookup(word)
+		if asked == nil || asked.private {
+			return misused(v)
 		}
-		_, _ = io.WriteString(e.say.Err, v.usage())
+		_, _ = io.WriteString(e.say.Err, asked.usage())
 	}
 	return nil
 }
