@@ -131,6 +131,9 @@ func (e *env) brandOptions(v *verb, args []string, spec string, set func(letter 
 	if asked, ok := err.(*usageError); ok {
 		asked.brand = true
 	}
+	if err == nil {
+		err = e.zones.Fits(e.zone, v.id)
+	}
 	return rest, err
 }
 

@@ -64,17 +64,15 @@ func (m *Manager) brandOf(z *subjectZone) (*brand.Brand, error) {
 	return b, nil
 }
 
-// hook runs the command that the zone's brand has for a point of a verb. ran is
-// false when it has none. The command gets the streams of this process, and
-// the signals of the terminal are for it alone while it runs.
-func (m *Manager) hook(ctx context.Context, z *subjectZone, h brand.Hook, args ...string) (ran bool, err error) {
+// commandLine is the command that the zone's brand has for a point of a verb,
+// with the words that go on to it; false when it has none.
+func (m *Manager) commandLine(z *subjectZone, h brand.Hook, args []string) (command string, ok bool, err error) {
 	b, err := m.brandOf(z)
 	if err != nil {
-		return false, err
+		return "", false, err
 	}
-	command, ok := b.Hook(h, string(z.name), z.path())
-	if !ok {
-		return false, nil
+	if command, ok = b.Hook(h, string(z.name), z.path()); !ok {
+		return "", false, nil
 	}
 	for _, arg := range args {
 		// Root's words are for the shell as they are, as they always were.
@@ -85,9 +83,20 @@ func (m *Manager) hook(ctx context.Context, z *subjectZone, h brand.Hook, args .
 	}
 	if len(command) > maxCommand {
 		if h == brand.Install {
-			return true, About("Install command line too long")
+			return "", true, About("Install command line too long")
 		}
-		return true, About("Command line too long")
+		return "", true, About("Command line too long")
+	}
+	return command, true, nil
+}
+
+// hook runs the command that the zone's brand has for a point of a verb. ran is
+// false when it has none. The command gets the streams of this process, and
+// the signals of the terminal are for it alone while it runs.
+func (m *Manager) hook(ctx context.Context, z *subjectZone, h brand.Hook, args ...string) (ran bool, err error) {
+	command, ok, err := m.commandLine(z, h, args)
+	if err != nil || !ok {
+		return ok, err
 	}
 	// Signals that are ignored stay ignored in programs that are started, so
 	// they are caught, which programs do not inherit.
@@ -156,6 +165,16 @@ func (m *Manager) BrandOptions(name zone.Name, verb zone.Verb) (letters string, 
 		letters = b.InstallOpts
 	}
 	return letters, ok
+}
+
+// Fits fails when a brand's command for a verb cannot take all of its words. That
+// is found out before anything is changed.
+func (m *Manager) Fits(name zone.Name, verb zone.Verb) error {
+	cfg, _, err := m.Store.Load(name)
+	if err == nil {
+		_, _, err = m.commandLine(&subjectZone{name: name, cfg: cfg}, verbHooks[verb], m.Words)
+	}
+	return err
 }
 
 // BrandHelp has the command of the zone's brand for a verb say how it is used.

@@ -112,6 +112,14 @@ func (m *Manager) verify(ctx context.Context, z *subjectZone, verb zone.Verb) er
 		note(m.verifyHost(z, verb))
 	}
 	_, err := m.hook(ctx, z, brand.VerifyAdm, append([]string{verb.String()}, m.Args...)...)
+	var said *HookError
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err != nil && !errors.As(err, &said):
+		// It was not run, so it cannot have said why.
+		m.Talk.About(err.Error())
+	}
 	note(err)
 	if m.Store.Root() == "" {
 		note(m.verifyDatasets(ctx, z))
