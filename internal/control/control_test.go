@@ -96,6 +96,19 @@ func TestRequest(t *testing.T) {
 	}
 }
 
+// Who hung up is told from who only waits.
+func TestGone(t *testing.T) {
+	c, fd := pair(t)
+	r := Resume(fd, OpShutdown, "", true)
+	if r.Gone() {
+		t.Error("a client that waits is gone")
+	}
+	c.Close()
+	if !r.Gone() {
+		t.Error("a client that hung up is there")
+	}
+}
+
 func TestConsole(t *testing.T) {
 	c, fd := pair(t)
 	go func() {

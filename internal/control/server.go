@@ -111,6 +111,13 @@ func Resume(fd int, op Op, args string, reboot bool) *Request {
 // FD is the connection the request came on.
 func (r *Request) FD() int { return r.fd }
 
+// Gone reports whether the client has hung up.
+func (r *Request) Gone() bool {
+	set := []unix.PollFd{{Fd: int32(r.fd)}}
+	n, err := unix.Poll(set, 0)
+	return err == nil && n == 1 && set[0].Revents&unix.POLLHUP != 0
+}
+
 // Line relays a line to the client. A client that does not read loses lines
 // rather than holding the supervisor up.
 func (r *Request) Line(text string) {

@@ -119,6 +119,10 @@ func (s *server) perform(ctx context.Context, o *operation, r *control.Request) 
 	case control.OpShutdown:
 		return s.shutdown(ctx, o, r, state)
 	case control.OpUninstall:
+		if state.Active() {
+			// It was booted since zoneadm looked, and needs its supervisor.
+			return invalid(r.Op, state)
+		}
 		s.post(func() {
 			s.notice(false, "Zone is being uninstalled.  Disconnecting...")
 			s.disconnect()
@@ -268,7 +272,23 @@ func (s *server) takeDown(ctx context.Context, o *operation) error {
 			o.say("%v", err)
 		}
 	}
+	s.post(s.answer)
 	return nil
+}
+
+// answer tells a client that waits for the zone to end that it has, whoever
+// ended it. One that is still there gets it booted when that was asked for.
+func (s *server) answer() {
+	w := s.waiter
+	s.waiter = nil
+	switch {
+	case w == nil:
+	case w.request.Reboot && !w.request.Gone():
+		s.pending = append(s.pending, control.Resume(w.request.FD(), control.OpBoot, w.request.Args, false))
+	default:
+		w.request.Done()
+		s.conns = append(s.conns, w.request.FD())
+	}
 }
 
 // drop takes the machine from the loop: its descriptors are about to go.
