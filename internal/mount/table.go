@@ -17,6 +17,7 @@ type Mounted struct {
 	Path   string
 	Kind   string // type of the file system
 	Source string // a device, a dataset
+	Device string // number of the file system, as MAJOR:MINOR
 }
 
 // Table reads the mount table of a process, whose number it is given; "self"
@@ -41,7 +42,7 @@ func parseTable(r io.Reader) ([]Mounted, error) {
 			continue
 		}
 		all = append(all, Mounted{Root: unescape(fields[3]), Path: unescape(fields[4]),
-			Kind: fields[sep+1], Source: unescape(fields[sep+2])})
+			Kind: fields[sep+1], Source: unescape(fields[sep+2]), Device: fields[2]})
 	}
 	if err := scan.Err(); err != nil {
 		return nil, fmt.Errorf("read mount table: %w", err)

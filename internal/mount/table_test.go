@@ -16,8 +16,8 @@ func TestParseTable(t *testing.T) {
 `
 	got, err := parseTable(strings.NewReader(table))
 	want := []Mounted{
-		{"/", "/proc", "proc", "proc"}, {"/", "/tank/zones a", "zfs", "tank/zones a"},
-		{"/root", "/srv", "zfs", `tank/a\b`},
+		{"/", "/proc", "proc", "proc", "0:20"}, {"/", "/tank/zones a", "zfs", "tank/zones a", "0:45"},
+		{"/root", "/srv", "zfs", `tank/a\b`, "0:45"},
 	}
 	if err != nil || !slices.Equal(got, want) {
 		t.Errorf("got %v, %v", got, err)

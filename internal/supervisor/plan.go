@@ -119,7 +119,9 @@ func (s *server) checkOthers(z *spec.Zone) error {
 	return nil
 }
 
-// checkMounts refuses a root in which something of the host is mounted.
+// checkMounts refuses a root in which something of the host is mounted, and one
+// that is seen in another place too: it is the zonepath that keeps users of the
+// host from programs in the root that run with their owners' rights.
 func checkMounts(root string) error {
 	mounts, err := mount.Table("1")
 	if err != nil {
@@ -134,7 +136,42 @@ func checkMounts(root string) error {
 	if len(found) > 0 {
 		return errors.New("These file-systems are mounted on subdirectories of " + root + ":\n" + strings.Join(found, "\n"))
 	}
+	for _, other := range otherPlaces(root, mounts) {
+		here, err := os.Lstat(root)
+		if err != nil {
+			return nil // whoever needs it says so
+		}
+		// Or something else is mounted over that.
+		if there, err := os.Lstat(other); err == nil && os.SameFile(here, there) {
+			return fmt.Errorf("zone root %s is reachable through %s", root, other)
+		}
+	}
 	return nil
+}
+
+// otherPlaces are where a folder is to be seen as well, by mounts of its file
+// system or of a part of that. What its file system is itself a part of does not
+// count: a zonepath may be on a bind mount.
+func otherPlaces(dir string, mounts []mount.Mounted) []string {
+	var own mount.Mounted
+	for _, m := range mounts {
+		if within(dir, m.Path) && len(m.Path) >= len(own.Path) {
+			own = m
+		}
+	}
+	inside := filepath.Join(own.Root, strings.TrimPrefix(dir, own.Path))
+	var places []string
+	for _, m := range mounts {
+		if m.Device == own.Device && m.Path != own.Path && within(m.Root, own.Root) && within(inside, m.Root) {
+			places = append(places, filepath.Join(m.Path, strings.TrimPrefix(inside, m.Root)))
+		}
+	}
+	return places
+}
+
+// within reports whether path is dir or below it.
+func within(path, dir string) bool {
+	return path == dir || strings.HasPrefix(path, strings.TrimSuffix(dir, "/")+"/")
 }
 
 // roots are the datasets on which the roots of installed zones are.
