@@ -7,7 +7,6 @@ package main
 import (
 	"context"
 	"os"
-	"os/signal"
 	"syscall"
 
 	"zones/internal/cli"
@@ -18,15 +17,13 @@ func main() { os.Exit(run()) }
 // run carries out one command line with the process's own streams. What it
 // makes must not depend on the caller's folder, mask or hang-ups.
 func run() int {
-	signal.Ignore(syscall.SIGHUP)
-	ctx, stop := signal.NotifyContext(context.Background(), cli.Heard(syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT)...)
-	defer stop()
+	ctx, interrupts := cli.CatchInterrupts(context.Background())
 	_ = os.Chdir("/")
 	syscall.Umask(0o022)
 	say := &cli.Speaker{Program: cli.ProgramName(os.Args[0]), Out: os.Stdout, Err: os.Stderr}
 	if say.Program == deputyName {
 		return serve(ctx, say)
 	}
-	e := &env{say: say, in: os.Stdin, ctx: ctx, args: os.Args[1:], caller: cli.Caller()}
+	e := &env{say: say, in: os.Stdin, ctx: ctx, hold: interrupts.Hold, args: os.Args[1:], caller: cli.Caller()}
 	return e.main(ctx, os.Args[1:])
 }

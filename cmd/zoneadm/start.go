@@ -20,6 +20,7 @@ type env struct {
 	say    *cli.Speaker
 	in     *os.File
 	ctx    context.Context
+	hold   func() func()      // see lifecycle.Manager
 	args   []string           // the command line as it was typed
 	caller int                // user id of whoever asks for it
 	user   string             // name of the caller's account
@@ -55,6 +56,7 @@ func (e *env) main(ctx context.Context, args []string) int {
 	}
 	e.zones = lifecycle.New(store.Open(e.root), e.say)
 	e.zones.Distrust = e.deputized()
+	e.zones.Hold = e.hold
 	e.zones.Streams = lifecycle.Streams{In: e.in, Out: os.Stdout, Err: os.Stderr}
 	v := lookup(rest[0])
 	if err := e.selectZone(g); err != nil && !(errors.Is(err, store.ErrNoZone) && checksManifest(v, rest[1:])) {

@@ -9,8 +9,6 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -30,8 +28,7 @@ func main() {
 	if source.Opened {
 		unix.CloseOnExec(unpacker.FileFD)
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), cli.Heard(syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT)...)
-	defer stop()
+	ctx, _ := cli.CatchInterrupts(context.Background())
 	reply := &unpacker.Reply{}
 	err := serve(ctx, reply, &source, unpacker.Verb(os.Args[1]), os.Args[3:])
 	if err != nil {

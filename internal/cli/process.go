@@ -4,7 +4,6 @@ package cli
 
 import (
 	"os"
-	"os/signal"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -45,18 +44,6 @@ func Caller() int {
 
 // nobody has no rights anywhere.
 const nobody = 65534
-
-// Heard are those of signals that this process is not to ignore: a shell starts
-// what it puts into the background so, and to catch one would undo that.
-func Heard(signals ...os.Signal) []os.Signal {
-	var heard []os.Signal
-	for _, s := range signals {
-		if !signal.Ignored(s) {
-			heard = append(heard, s)
-		}
-	}
-	return heard
-}
 
 // Terminal reports whether a stream is a terminal.
 func Terminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }

@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"syscall"
@@ -93,6 +94,14 @@ func TestRefusedAndAbsent(t *testing.T) {
 // An interrupt reaches the command and what it runs, and its end is waited for.
 // So does the caller's end.
 func TestInterrupt(t *testing.T) {
+	if signal.Ignored(syscall.SIGINT) {
+		// As it is for what a shell starts behind its back.
+		out, err := exec.Command("env", "--default-signal=INT", os.Args[0], "-test.run=^TestInterrupt$").CombinedOutput()
+		if err != nil {
+			t.Errorf("%v:\n%s", err, out)
+		}
+		return
+	}
 	for name, end := range map[string]func(cancel func()){
 		"signal":  func(func()) { _ = syscall.Kill(os.Getpid(), syscall.SIGINT) },
 		"context": func(cancel func()) { cancel() },

@@ -7,14 +7,12 @@ import (
 	"errors"
 	"os"
 	"os/exec"
-	"os/signal"
 	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 
 	"zones/internal/brand"
-	"zones/internal/cli"
 	"zones/internal/schema"
 	"zones/internal/store"
 	"zones/internal/zone"
@@ -98,11 +96,10 @@ func (m *Manager) hook(ctx context.Context, z *subjectZone, h brand.Hook, args .
 	if err != nil || !ok {
 		return ok, err
 	}
-	// Signals that are ignored stay ignored in programs that are started, so
-	// they are caught, which programs do not inherit.
-	caught := make(chan os.Signal, 8)
-	signal.Notify(caught, cli.Heard(syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT)...)
-	defer signal.Stop(caught)
+	// It decides what an interrupt comes to.
+	if m.Hold != nil {
+		defer m.Hold()()
+	}
 	cmd := exec.Command("/bin/sh", "-c", command)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = m.Streams.In, m.Streams.Out, m.Streams.Err
 	cmd.Dir = "/"

@@ -41,6 +41,9 @@ type Manager struct {
 	Args, Words []string
 	// Streams are those of the commands of brands; the zero value is none.
 	Streams Streams
+	// Hold leaves the signals that would end a verb to such a command until
+	// release; nil where nothing ends it.
+	Hold func() (release func())
 
 	locked bool      // this process holds the zone's lock
 	inside zone.Name // the zone this process runs in, "" for the host
