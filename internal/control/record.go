@@ -344,7 +344,9 @@ func Active() ([]zone.Name, error) {
 	if top, err := cgroup.Mount(); err == nil {
 		groups, _ := os.ReadDir(filepath.Join(top, zone.Slice))
 		for _, g := range groups {
-			if name, err := zone.ParseName(g.Name()); err == nil && g.IsDir() {
+			name, err := zone.ParseName(g.Name())
+			// What has no brand is not of a zone: a unit of systemd's, say.
+			if err == nil && g.IsDir() && cgroup.TagOf(filepath.Join(top, zone.Slice, g.Name()), BrandTag) != "" {
 				found[name] = true
 			}
 		}
