@@ -21,6 +21,7 @@ import (
 	"zones/internal/control"
 	"zones/internal/mount"
 	"zones/internal/nsexec"
+	"zones/internal/schema"
 	"zones/internal/spec"
 )
 
@@ -30,6 +31,9 @@ func makeCgroup(_ context.Context, m *Machine) error {
 		return err
 	}
 	m.at()
+	if err := m.dedicate(); err != nil {
+		return err
+	}
 	if err := cgroup.Delegate(z.Cgroup, int(z.IDBase)); err != nil {
 		return err
 	}
@@ -39,6 +43,22 @@ func makeCgroup(_ context.Context, m *Machine) error {
 	f, err := cgroup.Open(z.Cgroup)
 	m.cgroup = f
 	return err
+}
+
+// dedicate gives the zone processors of its own, if it is to have any.
+func (m *Machine) dedicate() error {
+	if m.Spec.Processors.High == 0 {
+		return nil
+	}
+	what := schema.DedicatedCPUResource.Name
+	list, alone, err := cgroup.Dedicate(m.Spec.Cgroup, m.Spec.Processors)
+	if err != nil {
+		return fmt.Errorf("%s: %w\n%[1]s setting cannot be instantiated", what, err)
+	}
+	if !alone {
+		m.say("WARNING: %s: no other zone has processors %s, but the host may use them too.", what, list)
+	}
+	return nil
 }
 
 func removeCgroup(_ context.Context, m *Machine) error {

@@ -23,7 +23,6 @@ import (
 type Limits struct {
 	CPUQuota  uint64  // microseconds of processor time in each CPUPeriod
 	CPUWeight uint64  // 1 to 10000, among siblings; the kernel's default is 100
-	CPUs      string  // processors, as a list "0-3,8"
 	CPUIdle   bool    // runs only when nothing else wants to
 	Memory    uint64  // bytes
 	Swap      *uint64 // bytes of swap space; nil for no limit
@@ -44,9 +43,6 @@ func (l Limits) Settings() []Setting {
 		s = append(s, Setting{controller, controller + "." + file, value})
 	}
 	number := func(n uint64) string { return strconv.FormatUint(n, 10) }
-	if l.CPUs != "" {
-		add("cpuset", "cpus", l.CPUs)
-	}
 	if l.CPUQuota != 0 {
 		add("cpu", "max", fmt.Sprintf("%d %d", l.CPUQuota, CPUPeriod))
 	}

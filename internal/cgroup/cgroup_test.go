@@ -19,8 +19,8 @@ import (
 
 func TestSettings(t *testing.T) {
 	swap := uint64(0)
-	got := Limits{CPUQuota: 150000, CPUWeight: 200, CPUs: "0-1", Memory: 1 << 30, Swap: &swap, PIDs: 500, IOWeight: 50}.Settings()
-	want := []Setting{{"cpuset", "cpuset.cpus", "0-1"}, {"cpu", "cpu.max", "150000 100000"}, {"cpu", "cpu.weight", "200"},
+	got := Limits{CPUQuota: 150000, CPUWeight: 200, Memory: 1 << 30, Swap: &swap, PIDs: 500, IOWeight: 50}.Settings()
+	want := []Setting{{"cpu", "cpu.max", "150000 100000"}, {"cpu", "cpu.weight", "200"},
 		{"memory", "memory.max", "1073741824"}, {"memory", "memory.swap.max", "0"}, {"pids", "pids.max", "500"}, {"io", "io.weight", "50"}}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %v", got)

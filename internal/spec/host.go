@@ -7,7 +7,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 
 	"zones/internal/cgroup"
@@ -22,7 +21,7 @@ import (
 // Host gathers the facts about this machine that the configuration needs. It
 // looks at all devices only when a resource may match them.
 func Host(c *config.Config) (Facts, error) {
-	f := Facts{CPUs: runtime.NumCPU(), PageSize: os.Getpagesize(), LastCap: nsexec.LastCap(), Rlimits: nsexec.BaseRlimits(), Bridge: network.IsBridge, Resolve: resolve}
+	f := Facts{CPUs: cgroup.Online(), Isolates: cgroup.Isolates(), PageSize: os.Getpagesize(), LastCap: nsexec.LastCap(), Rlimits: nsexec.BaseRlimits(), Bridge: network.IsBridge, Resolve: resolve}
 	var err error
 	if f.CgroupTop, err = cgroup.Mount(); err != nil {
 		return f, err

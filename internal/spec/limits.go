@@ -5,7 +5,6 @@ package spec
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -87,10 +86,10 @@ func (z *Zone) cpu(c *config.Config, f *Facts) error {
 		if !ok || want.Low > f.CPUs {
 			return problem(r.Type.Name, "%d processors are wanted, and this machine has %d", want.Low, f.CPUs)
 		}
-		n := min(want.High, f.CPUs)
-		// The last ones: the host's own work tends to the first.
-		z.Limits.CPUs = cpuList(f.CPUs-n, f.CPUs-1)
-		z.warn("%s: processors %s are the zone's, but others may use them too", r.Type.Name, z.Limits.CPUs)
+		z.Processors = cgroup.Processors{Low: want.Low, High: want.High}
+		if !f.Isolates {
+			z.warn("%s: no other zone has the zone's processors, but the host may use them too: Linux 6.7 can keep it off them", r.Type.Name)
+		}
 	}
 	if class, ok := schema.SchedulingClass.Of(c); ok {
 		switch strings.ToUpper(class) {
@@ -103,13 +102,6 @@ func (z *Zone) cpu(c *config.Config, f *Facts) error {
 		}
 	}
 	return nil
-}
-
-func cpuList(first, last int) string {
-	if first == last {
-		return strconv.Itoa(first)
-	}
-	return fmt.Sprintf("%d-%d", first, last)
 }
 
 // ipc limits System V objects by the settings of the ipc namespace.

@@ -46,6 +46,7 @@ type Zone struct {
 	BootArgs   string // when a boot gives none
 	Restart    bool   // init's death restarts the zone
 	Datasets   []string
+	Processors cgroup.Processors // for itself; none when zero
 	Links      []network.Link
 	Addresses  []network.Address
 
@@ -62,6 +63,7 @@ type Facts struct {
 	CgroupTop   string   // where the unified hierarchy is mounted
 	Controllers []string // that groups can have
 	CPUs        int
+	Isolates    bool // others can be kept off processors
 	PageSize    int
 	LastCap     int
 	Rlimits     []nsexec.Rlimit          // that processes begin with
