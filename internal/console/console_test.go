@@ -111,6 +111,81 @@ func TestNoMemory(t *testing.T) {
 	}
 }
 
+// What is said to a client that reads reaches it whole, however slow that is.
+// One that reads nothing keeps nobody waiting.
+func TestSlowClient(t *testing.T) {
+	term, err := New(0)
+	if err != nil {
+		t.Skipf("requires root: %v", err)
+	}
+	defer term.Close()
+	ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	unix.SetNonblock(ends[0], true)
+	r := &Relay{Master: int(term.Master.Fd()), Client: ends[0]}
+	unix.SetNonblock(r.Master, true)
+	stop, stopped := make(chan bool), make(chan bool)
+	go func() {
+		defer close(stopped)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			master, client := r.Events()
+			set := []unix.PollFd{{Fd: int32(r.Master), Events: master}, {Fd: int32(r.Client), Events: client}}
+			wait := r.Timeout()
+			if wait < 0 || wait > 100 {
+				wait = 100
+			}
+			unix.Poll(set, wait)
+			r.Move(false)
+		}
+	}()
+	const size = 2 << 20
+	said := make(chan time.Duration)
+	say := func() {
+		began := time.Now()
+		for range size / 1024 {
+			term.Slave.Write(bytes.Repeat([]byte("x"), 1024))
+		}
+		said <- time.Since(began)
+	}
+	go say()
+	buf, got := make([]byte, 1<<16), 0
+	for got < size {
+		time.Sleep(time.Millisecond)
+		n, err := unix.Read(ends[1], buf)
+		if n <= 0 {
+			t.Fatalf("%d of %d bytes: %v", got, size, err)
+		}
+		got += n
+	}
+	<-said
+	go say()
+	if took := <-said; took < patience/2 || took > 3*patience {
+		t.Errorf("a client that reads nothing holds up the terminal for %v", took)
+	}
+	// When it reads again, it is told again.
+	time.Sleep(200 * time.Millisecond)
+	unix.SetNonblock(ends[1], true)
+	for n := 1; n > 0; {
+		n, _ = unix.Read(ends[1], buf)
+	}
+	unix.SetNonblock(ends[1], false)
+	term.Slave.WriteString("again")
+	if n, err := unix.Read(ends[1], buf); string(buf[:max(n, 0)]) != "again" {
+		t.Errorf("told %.20q, %v", buf[:max(n, 0)], err)
+	}
+	close(stop)
+	<-stopped
+	unix.Close(ends[0])
+	unix.Close(ends[1])
+}
+
 // A flood from inside must cost no time.
 func TestFlood(t *testing.T) {
 	term, err := New(0)

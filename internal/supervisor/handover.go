@@ -152,6 +152,9 @@ func (s *server) encode() string {
 	if typed := s.relay.Kept(); len(typed) > 0 {
 		put("typed", strconv.Quote(string(typed)))
 	}
+	if said := s.relay.Held(); len(said) > 0 {
+		put("said", strconv.Quote(string(said)))
+	}
 	for _, fd := range s.conns {
 		put("conn", fd)
 	}
@@ -239,6 +242,8 @@ func (s *server) decode(f []string) error {
 		s.client = clientState{number(2), text(3) == "true"}
 	case "typed":
 		s.relay.Keep([]byte(text(1)))
+	case "said":
+		s.relay.Hold([]byte(text(1)))
 	case "conn":
 		s.conns = append(s.conns, number(1))
 	case "waiter":

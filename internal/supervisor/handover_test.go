@@ -19,6 +19,7 @@ func TestHandover(t *testing.T) {
 		conns: []int{11, 12}, watch: watched{keeper: 100, init: 101, goes: 5, exit: 6, status: 7, pidfd: 8, master: 9, slave: 13, delegns: 14, net: -1},
 		waiter: &waiter{control.Resume(16, control.OpShutdown, "-m \"a\tb\"\nx", true), time.UnixMilli(1700000000123)}}
 	s.relay.Keep([]byte("typed\t\n\xff"))
+	s.relay.Hold([]byte("said\r\n"))
 	back := &server{}
 	for _, line := range strings.Split(strings.TrimSuffix(s.encode(), "\n"), "\n") {
 		if err := back.decode(strings.Split(line, "\t")); err != nil {
@@ -26,6 +27,15 @@ func TestHandover(t *testing.T) {
 		}
 	}
 	back.relay.Master = back.watch.master
+	if got, want := back.relay.Kept(), s.relay.Kept(); string(got) != string(want) {
+		t.Errorf("typed %q, want %q", got, want)
+	}
+	if got, want := back.relay.Held(), s.relay.Held(); string(got) != string(want) {
+		t.Errorf("said %q, want %q", got, want)
+	}
+	for _, r := range []*console.Relay{&s.relay, &back.relay} {
+		*r = console.Relay{Master: r.Master, Client: r.Client} // that is all but the time
+	}
 	if !reflect.DeepEqual(s, back) {
 		t.Errorf("got %+v, want %+v", back, s)
 	}

@@ -107,11 +107,12 @@ func (s *server) turn() error {
 	if err != nil {
 		return fmt.Errorf("poll: %w", err)
 	}
-	if n == 0 && s.watching && s.waiter == nil {
+	late := s.relay.Timeout() == 0
+	if n == 0 && s.watching && s.waiter == nil && !late {
 		return nil
 	}
 	s.runPosted()
-	if set[pollMaster].Revents != 0 || set[pollClient].Revents != 0 {
+	if set[pollMaster].Revents != 0 || set[pollClient].Revents != 0 || late {
 		if !s.relay.Move(set[pollClient].Revents&unix.POLLHUP != 0) {
 			s.disconnect()
 		}
@@ -161,8 +162,17 @@ func (s *server) poll(set []unix.PollFd) (int, error) {
 	return n, err
 }
 
-// timeout is how long a turn may wait, in milliseconds.
+// timeout is how long a turn may wait, in milliseconds; negative for ever.
 func (s *server) timeout() int {
+	own, relay := s.ownTimeout(), s.relay.Timeout()
+	if own < 0 || relay >= 0 && relay < own {
+		return relay
+	}
+	return own
+}
+
+// ownTimeout is timeout but for the console.
+func (s *server) ownTimeout() int {
 	switch {
 	case s.fresh, !s.busy && s.waits():
 		return 0
