@@ -27,18 +27,6 @@ func (statusError) Error() string { return "" }
 // usageError is a command line that makes no sense.
 type usageError struct{ error }
 
-// output is standard output for what writes help and does not look whether that
-// went well.
-type output struct{ err error }
-
-func (o *output) Write(p []byte) (int, error) {
-	n, err := os.Stdout.Write(p)
-	if err != nil {
-		o.err = err
-	}
-	return n, err
-}
-
 // run carries out one command line.
 func run(args []string) int {
 	say := &cli.Speaker{Program: "delegns", Out: os.Stdout, Err: os.Stderr}

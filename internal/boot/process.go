@@ -21,7 +21,6 @@ import (
 	"zones/internal/control"
 	"zones/internal/mount"
 	"zones/internal/nsexec"
-	"zones/internal/schema"
 	"zones/internal/spec"
 )
 
@@ -50,7 +49,7 @@ func (m *Machine) dedicate() error {
 	if m.Spec.Processors.High == 0 {
 		return nil
 	}
-	what := schema.DedicatedCPUResource.Name
+	what := spec.ProcessorsResource
 	list, alone, err := cgroup.Dedicate(m.Spec.Cgroup, m.Spec.Processors)
 	if err != nil {
 		return fmt.Errorf("%s: %w\n%[1]s setting cannot be instantiated", what, err)

@@ -69,6 +69,9 @@ func (z *Zone) rlimit(resource int, n uint64) {
 	z.Process.Rlimits = append(z.Process.Rlimits, nsexec.Rlimit{Resource: resource, Soft: n, Hard: n})
 }
 
+// ProcessorsResource is what the administrator asks for a Zone's Processors by.
+var ProcessorsResource = schema.DedicatedCPUResource.Name
+
 func (z *Zone) cpu(c *config.Config, f *Facts) error {
 	if r := c.First(schema.CappedCPUResource); r != nil {
 		// The cap is in hundredths of a processor.

@@ -142,6 +142,21 @@ func (s *server) turn() error {
 	return nil
 }
 
+// answer tells a client that waits for the zone to end that it has, whoever
+// ended it. One that is still there gets it booted when that was asked for.
+func (s *server) answer() {
+	w := s.waiter
+	s.waiter = nil
+	switch {
+	case w == nil:
+	case w.request.Reboot && !w.request.Gone():
+		s.pending = append(s.pending, control.Resume(w.request.FD(), control.OpBoot, w.request.Args, false))
+	default:
+		w.request.Done()
+		s.conns = append(s.conns, w.request.FD())
+	}
+}
+
 // poll waits for events. In the watching role, when none come for a while, it
 // gives memory back and goes on waiting.
 func (s *server) poll(set []unix.PollFd) (int, error) {

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strings"
 	"syscall"
@@ -276,21 +275,6 @@ func (s *server) takeDown(ctx context.Context, o *operation) error {
 	return nil
 }
 
-// answer tells a client that waits for the zone to end that it has, whoever
-// ended it. One that is still there gets it booted when that was asked for.
-func (s *server) answer() {
-	w := s.waiter
-	s.waiter = nil
-	switch {
-	case w == nil:
-	case w.request.Reboot && !w.request.Gone():
-		s.pending = append(s.pending, control.Resume(w.request.FD(), control.OpBoot, w.request.Args, false))
-	default:
-		w.request.Done()
-		s.conns = append(s.conns, w.request.FD())
-	}
-}
-
 // drop takes the machine from the loop: its descriptors are about to go.
 func (s *server) drop() {
 	done := make(chan struct{})
@@ -499,20 +483,4 @@ func (s *server) inside(ctx context.Context, command string) error {
 		return nil
 	}
 	return fmt.Errorf("%s: exit status %d", command, status.ExitStatus())
-}
-
-// tracer is told of each step when somebody measures, and nil otherwise.
-func tracer() func(step string, took time.Duration) {
-	file := os.Getenv(control.TraceEnv)
-	if file == "" {
-		return nil
-	}
-	return func(step string, took time.Duration) {
-		f, err := os.OpenFile(file, os.O_WRONLY|os.O_APPEND|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
-		if err != nil {
-			return
-		}
-		defer f.Close()
-		_, _ = io.WriteString(f, fmt.Sprintf("%s %d\n", step, took.Microseconds()))
-	}
 }
