@@ -39,6 +39,14 @@ func (m *Manager) Start(ctx context.Context, name zone.Name, verb zone.Verb, arg
 		return nil
 	}
 	do := func(ctx context.Context) error {
+		// One that was there already was found without the lock, which whoever
+		// moves or detaches the zone now has.
+		unlock, err := m.takeLock(ctx, name)
+		if err != nil {
+			supervisor.drop()
+			return err
+		}
+		unlock()
 		return m.use(supervisor, name, func(c *control.Conn) error {
 			return c.Do(ctx, operations[verb], args, m.Talk.Relay)
 		})

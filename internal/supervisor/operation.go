@@ -86,7 +86,12 @@ func (s *server) perform(ctx context.Context, o *operation, r *control.Request) 
 	if state == zone.Mounted && r.Op != control.OpUninstall {
 		return invalid(r.Op, state)
 	}
-	if state == zone.Incomplete && r.Op != control.OpForceBoot && r.Op != control.OpUninstall {
+	// zoneadm looks first, but the zone may have been detached since.
+	least := zone.Installed
+	if r.Op == control.OpForceBoot {
+		least = zone.Incomplete
+	}
+	if state < least && r.Op != control.OpUninstall {
 		return invalid(r.Op, state)
 	}
 	switch r.Op {

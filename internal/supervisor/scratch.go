@@ -29,7 +29,7 @@ var hostDirs = []string{"/bin", "/etc", "/lib", "/lib32", "/lib64", "/libx32", "
 // mount brings a zone up for maintenance: the host's programs, the zone's root
 // at /a, and a first process that only waits, so that zlogin can enter.
 func (s *server) mount(ctx context.Context, o *operation, op control.Op, state zone.State) error {
-	if state.Active() {
+	if state.Active() || state == zone.Configured {
 		return invalid(op, state)
 	}
 	z, roots, err := s.plan()
