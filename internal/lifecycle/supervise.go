@@ -114,6 +114,19 @@ func (m *Manager) Sweep(name zone.Name) {
 	}
 }
 
+// Supervised reports whether a supervisor answers for a zone.
+func (m *Manager) Supervised(name zone.Name) bool {
+	if m.Store.Root() != "" {
+		return false
+	}
+	conn, err := control.Dial(context.Background(), name)
+	if err != nil {
+		return false
+	}
+	_ = conn.Close()
+	return true
+}
+
 func (c *connecting) drop() {
 	<-c.done
 	if c.err == nil {
