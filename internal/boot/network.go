@@ -39,8 +39,8 @@ func connect(_ context.Context, m *Machine) error {
 		err := a.Add()
 		switch {
 		case errors.Is(err, network.ErrNoLink):
-			// As on illumos: said, and the zone boots without it.
-			m.say("WARNING: skipping network interface '%s' which may not be present/plumbed in the global zone.", a.Link)
+			// As on illumos, where zoneadm has said it by then.
+			m.log("WARNING: skipping network interface '%s' which may not be present/plumbed in the global zone.", a.Link)
 		case err != nil:
 			m.Record.Addresses = m.Record.Addresses[:len(m.Record.Addresses)-1]
 			m.tagAddresses()

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"zones/internal/config"
@@ -93,7 +94,7 @@ func (m *Manager) exclusiveLink(name zone.Name, res *config.Resource, link strin
 	}
 	found, err := net.InterfaceByName(link)
 	if err != nil {
-		if below == "" {
+		if below == "" && !hasLink(name, link) {
 			skip(": No such device")
 		}
 		return
@@ -101,6 +102,16 @@ func (m *Manager) exclusiveLink(name zone.Name, res *config.Resource, link strin
 	if addrs, err := found.Addrs(); err == nil && found.Flags&net.FlagUp != 0 && inUse(addrs) {
 		skip(" which is used in the global zone.")
 	}
+}
+
+// hasLink reports whether an active zone has a link of the host, which is not
+// to be seen on the host meanwhile.
+func hasLink(name zone.Name, link string) bool {
+	record, _, err := control.Status(name)
+	return err == nil && slices.ContainsFunc(record.Links, func(text string) bool {
+		fields := strings.Fields(text)
+		return len(fields) > 1 && fields[1] == link
+	})
 }
 
 // inUse reports whether one of the addresses was given to the link, other than
