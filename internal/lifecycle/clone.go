@@ -318,7 +318,7 @@ func (c *cloning) copy(ctx context.Context) error {
 			return ctx.Err()
 		}
 		c.m.Talk.About("'copy' failed with exit code 1.")
-		c.m.Talk.Bare(fmt.Sprintf("The copy failed: %v", err))
+		c.m.Talk.Bare(fmt.Sprintf("The copy failed.\n%v", err))
 		return errSaid
 	}
 	return nil
