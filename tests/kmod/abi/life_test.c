@@ -540,6 +540,50 @@ static void unload_refused(void)
 	check(system("modprobe delegns_test") == 0);
 }
 
+/* What the consumer "test" was told: how many were made, and how many ended. */
+static void told(unsigned long born, unsigned long died)
+{
+	FILE *f = fopen("/proc/delegns_test", "re");
+	unsigned long b = 0, d = 0;
+
+	check(f && fscanf(f, "born %lu died %lu", &b, &d) == 2);
+	if (f)
+		fclose(f);
+	check_eq(b, born);
+	check_eq(d, died);
+}
+
+/* A consumer that comes late is told what there is, and may refuse to come. */
+static void late_consumer(void)
+{
+	int ns[3];
+
+	check(system("modprobe -r delegns_test") == 0);
+	for (int i = 0; i < 3; i++) {
+		char name[] = { 'a' + i, '\0' };
+
+		ns[i] = dn_create(name);
+		check(ns[i] >= 0);
+	}
+	for (int i = 1; i <= 3; i++) {
+		char command[64];
+
+		snprintf(command, sizeof(command), "modprobe delegns_test fail_born=%d 2>/dev/null", i);
+		check(system(command) != 0);
+		check_eq(dn_query("test:x"), -EPROTONOSUPPORT);
+		check_eq(access("/proc/delegns_test", F_OK), -1);
+	}
+	close(ns[0]);
+	check(system("modprobe delegns_test") == 0);
+	told(2, 0);
+	ns[0] = dn_create("d");
+	close(ns[1]);
+	told(3, 1);
+	close(ns[0]);
+	close(ns[2]);
+	told(3, 3);
+}
+
 void life_tests(void)
 {
 	RUN(last_descriptor);
@@ -554,4 +598,5 @@ void life_tests(void)
 	RUN(noticed_in_time);
 	RUN(every_order);
 	RUN(unload_refused);
+	RUN(late_consumer);
 }
