@@ -28,6 +28,8 @@ type Machine struct {
 	Keeper *nsexec.Keeper
 	NS     *delegns.NS
 	Netns  *os.File // the zone's network namespace, when it has its own
+	// Say relays a line to whoever asked for the operation.
+	Say func(format string, args ...any)
 	// Log writes a line for whoever looks after the host; whoever asked for the
 	// operation need not read it.
 	Log func(format string, args ...any)
@@ -169,6 +171,12 @@ func (m *Machine) undo(ctx context.Context, last int) error {
 		m.done("undo "+Steps[i].Name, start)
 	}
 	return errors.Join(errs...)
+}
+
+func (m *Machine) say(format string, args ...any) {
+	if m.Say != nil {
+		m.Say(format, args...)
+	}
 }
 
 func (m *Machine) log(format string, args ...any) {

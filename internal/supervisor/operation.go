@@ -160,7 +160,7 @@ func (s *server) readyUp(ctx context.Context, o *operation) error {
 	if err != nil {
 		return err
 	}
-	m := &boot.Machine{Spec: z, Roots: roots, Log: s.log}
+	m := &boot.Machine{Spec: z, Roots: roots, Say: o.say, Log: s.log}
 	m.Done, m.At = tracer(), s.at
 	s.at()
 	if err := s.hook(ctx, o, brand.PreStateChange, z.Brand, z.Zonepath, zone.Installed, hookReady); err != nil {

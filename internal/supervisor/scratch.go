@@ -49,7 +49,7 @@ func (s *server) mount(ctx context.Context, o *operation, op control.Op, state z
 	}
 	z.Tree.Root, z.Tree.Entries, z.Tree.Files = lu, entries, nil
 	z.Datasets, z.Links, z.Addresses = nil, nil, nil
-	m := &boot.Machine{Spec: z, Roots: roots, Log: s.log, Done: tracer(), At: s.at, Mounted: true}
+	m := &boot.Machine{Spec: z, Roots: roots, Say: o.say, Log: s.log, Done: tracer(), At: s.at, Mounted: true}
 	if err := m.Ready(ctx); err != nil {
 		return errors.Join(err, clearScratch(lu))
 	}
