@@ -438,14 +438,12 @@ static void nest_at_once(void)
 	struct zone z = zone_new(), mid = { .userns = userns_below(&z), .pidfd = -1 };
 	int web = dn_create("web"), side = userns_below(&z);
 	int in[] = { userns_below(&mid), userns_below(&mid) };
+	int all[] = { z.userns, mid.userns, side, in[0], in[1] };
 
 	check_eq(dn_grant(web, "test:x"), 0);
 	check_eq(dn_grant(web, "zfs:tank/d"), 0);
-	check_eq(dn_attach(web, z.userns), 0);
-	check_eq(dn_attach(web, mid.userns), 0);
-	check_eq(dn_attach(web, side), 0);
-	check_eq(dn_attach(web, in[0]), 0);
-	check_eq(dn_attach(web, in[1]), 0);
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
+		check_eq(dn_attach(web, all[i]), 0);
 	close(mid.userns);
 	msleep(1000);	/* then nobody looks any more */
 	check_eq(dn_attached(web), 5);
