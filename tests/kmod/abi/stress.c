@@ -227,9 +227,10 @@ static void revoke_all(int leave)
  * Unloads a consumer, which whoever next grants something of it brings back.
  * Nobody grants meanwhile, but whoever is at it already may.
  */
-static void reloader(int tasks, int turn, time_t end)
+static void reloader(int tasks, time_t end)
 {
-	int leave = turn % 2 ? LEAVE_TEST : LEAVE_ZFS;
+	/* The one that had fewer: where all is slow a round has time for one. */
+	int leave = shared->counts[RELOADS_TEST] < shared->counts[RELOADS_ZFS] ? LEAVE_TEST : LEAVE_ZFS;
 	bool gone = false;
 
 	__atomic_store_n(&shared->leave, leave, __ATOMIC_SEQ_CST);
@@ -292,7 +293,7 @@ static void task(int n, int tasks, uint64_t seed, time_t end)
 		for (int i = 0; i < 40; i++)
 			one_call(kept, NULL);
 		if (n == RELOADER)
-			reloader(tasks, turn, end);
+			reloader(tasks, end);
 		else if (n == REAPER)
 			reaper();
 		else if (n == INJECTOR)
