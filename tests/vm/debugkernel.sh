@@ -61,10 +61,11 @@ make_debug() {
 # kernel so that lockdep goes off when they are loaded. This kernel is for
 # finding mistakes here and is given to nobody, so its OpenZFS calls itself GPL.
 # What it has on the stack for adding the disk of a volume is not marked as such,
-# of which debug objects complain; and a request to a volume lets go of its lock in
-# another thread than took it, of which lockdep does. Of OpenZFS only what the module
-# calls is watched for its memory; the whole of it would take as long as the
-# kernel to build, and most of the time of a test.
+# of which debug objects complain. Its locks are not for lockdep, which takes those
+# of a folder and of the one above for the same, and those that one thread takes and
+# another lets go of for mistakes; but those of its part that the module calls are.
+# Of that part alone memory is watched as well: the whole of it would take as long as
+# the kernel to build, and most of the time of a test.
 build_debug() {
 	cat <<'END'
 cd /usr/src
@@ -87,8 +88,10 @@ cd ../zfs
 sed -i 's/^License: .*/License: GPL/' META
 sed -i -e 's/INIT_DELAYED_WORK(&add_disk_work/INIT_DELAYED_WORK_ONSTACK(\&add_disk_work/' \
 	-e 's/flush_delayed_work(&add_disk_work.work);/& destroy_delayed_work_on_stack(\&add_disk_work.work);/' \
-	-e 's/rw_init(&zv->zv_suspend_lock, NULL, RW_DEFAULT, NULL)/rw_init(\&zv->zv_suspend_lock, NULL, RW_NOLOCKDEP, NULL)/' \
 	module/os/linux/zfs/zvol_os.c
+grep -rlE 'MUTEX_DEFAULT|RW_DEFAULT' module/zfs module/os/linux/zfs |
+	xargs sed -i -e 's/MUTEX_DEFAULT/MUTEX_NOLOCKDEP/g' -e 's/RW_DEFAULT/RW_NOLOCKDEP/g'
+grep -q 'dd_lock, NULL, MUTEX_NOLOCKDEP' module/zfs/dsl_dir.c
 grep -q 'zv_suspend_lock, NULL, RW_NOLOCKDEP' module/os/linux/zfs/zvol_os.c
 grep -q 'destroy_delayed_work_on_stack(&add_disk_work.work)' module/os/linux/zfs/zvol_os.c
 printf '%s\n' 'KASAN_SANITIZE := n' 'UBSAN_SANITIZE := n' \
