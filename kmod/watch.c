@@ -36,14 +36,17 @@ static bool userns_dead(const struct dn_attach *a)
 {
 	unsigned int ours = 1 + dn_consumer_refs(a) + a->doomed_below;
 	struct file *file = a->to.file;
+	bool dead;
 
-	if (compat_userns_count(a->to.userns) > ours)
-		return false;
+	/* A process that comes and goes meanwhile leaves its credentials till later. */
+	rcu_read_lock();
+	dead = compat_userns_count(a->to.userns) <= ours;
 	smp_rmb();	/* in this order: a process goes after its file came */
-	if (data_race(d_count(file->f_path.dentry)) > 1 || file_count(file) > 1)
-		return false;
+	dead = dead && data_race(d_count(file->f_path.dentry)) == 1 && file_count(file) == 1;
 	smp_rmb();	/* as above */
-	return compat_userns_count(a->to.userns) <= ours;
+	dead = dead && compat_userns_count(a->to.userns) <= ours;
+	rcu_read_unlock();
+	return dead;
 }
 
 /*

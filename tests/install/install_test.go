@@ -189,7 +189,7 @@ func TestCompletion(t *testing.T) {
 		{"zoneadm -z ", "web db"},
 		{"zoneadm -z web re", "ready reboot"},
 		{"zoneadm -z web clone d", "db"},
-		{"zoneadm -z web clone -m ", "clone copy"},
+		{"zoneadm -z web clone -m ", "copy"},
 		{"zoneadm -z web mark ", "incomplete"},
 		{"zonecfg -z w", "web"},
 		{"zlogin ", "web db"},
