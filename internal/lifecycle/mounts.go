@@ -133,7 +133,10 @@ func mountsBelow(dir string) ([]string, error) {
 	}
 	var below []string
 	for _, at := range all {
-		if at.Path != dir && within(at.Path, dir) {
+		// The kernel mounts a snapshot when somebody looks into it, and takes it
+		// away again by itself.
+		looked := at.Kind == "zfs" && strings.Contains(at.Source, "@") && strings.Contains(at.Path, "/.zfs/snapshot/")
+		if at.Path != dir && within(at.Path, dir) && !looked {
 			below = append(below, at.Path)
 		}
 	}
