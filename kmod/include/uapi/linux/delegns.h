@@ -104,6 +104,8 @@
  *   EFAULT   the structure cannot be read (or, at the end, just before a new
  *            descriptor gets its number, written)
  *   E2BIG    a part of the structure that this kernel does not know is not 0
+ *            (this comes before EFAULT when only the part that it knows cannot
+ *            be read)
  *   EINVAL   an unknown flag, or a reserved field that is not 0
  *
  * Then come the errors listed with each call, again in the order of the
