@@ -194,6 +194,14 @@ func TestCompletion(t *testing.T) {
 		{"zonecfg -z w", "web"},
 		{"zlogin ", "web db"},
 		{"zlogin -C d", "db"},
+		{"zlogin -l user ", "web db"},
+		{"zlogin -l user -Q w", "web"},
+		{"zlogin -luser ", "web db"},
+		{"zlogin -Ql user d", "db"},
+		{"zlogin -l ", ""},
+		{"zlogin -Qe ", ""},
+		{"zlogin web ls -l ", ""},
+		{"zoneadm -z new clone -m copy w", "web"},
 		{"zlogin web l", ""},
 	} {
 		words := strings.Split(c.line, " ")
