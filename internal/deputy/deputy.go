@@ -53,8 +53,8 @@ type answer struct {
 	Status  int
 }
 
-// maxRequest bounds the words of a request in bytes.
-const maxRequest = 64 << 10
+// maxRequest bounds the words of a request, as they are sent, in bytes.
+const maxRequest = 256 << 10
 
 // patience is how long a caller may take to say what it wants.
 const patience = 5 * time.Second
@@ -77,7 +77,15 @@ func Ask(ctx context.Context, program string, args []string, streams [3]*os.File
 		return 0, err
 	}
 	fds := []int{int(streams[0].Fd()), int(streams[1].Fd()), int(streams[2].Fd())}
-	if _, _, err := conn.WriteMsgUnix(data, unix.UnixRights(fds...), nil); err != nil {
+	if len(data) > maxRequest {
+		return 0, fmt.Errorf("ask %s: %w", Socket, unix.E2BIG)
+	}
+	n, _, err := conn.WriteMsgUnix(data, unix.UnixRights(fds...), nil)
+	// Whoever has it all may have hung up: to write nothing would fail too.
+	if err == nil && n < len(data) {
+		_, err = conn.Write(data[n:])
+	}
+	if err != nil {
 		return 0, fmt.Errorf("ask %s: %w", Socket, err)
 	}
 	defer forwardInterrupts(conn)()
@@ -144,7 +152,7 @@ func receive(conn *net.UnixConn, caller *unix.Ucred) (*Request, error) {
 	if err := conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
 		return nil, err
 	}
-	data, oob := make([]byte, maxRequest), make([]byte, unix.CmsgSpace(16*4))
+	data, oob := make([]byte, 4<<10), make([]byte, unix.CmsgSpace(16*4))
 	n, oobn, _, _, err := conn.ReadMsgUnix(data, oob)
 	if err != nil {
 		return nil, err

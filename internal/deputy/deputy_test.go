@@ -13,9 +13,12 @@ import (
 	"os/signal"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // start serves on a socket of the test's own.
@@ -76,6 +79,26 @@ func TestAsk(t *testing.T) {
 	if r.Program != "zoneadm" || !slices.Equal(r.Args, args) ||
 		int(r.UID) != os.Getuid() || int(r.GID) != os.Getgid() {
 		t.Errorf("asked for %+v", r)
+	}
+}
+
+// A command line that is long arrives whole, and one that is too long is refused.
+func TestLong(t *testing.T) {
+	asked := make(chan int, 1)
+	start(t, func(r *Request) *exec.Cmd {
+		asked <- len(r.Args[0])
+		return exec.Command("/bin/true")
+	})
+	streams := [3]*os.File{os.Stdin, os.Stdout, os.Stderr}
+	long := strings.Repeat("x", 128<<10)
+	if status, err := Ask(context.Background(), "zoneadm", []string{long}, streams); status != 0 || err != nil {
+		t.Fatalf("status %d, %v", status, err)
+	}
+	if n := <-asked; n != len(long) {
+		t.Errorf("%d bytes came of %d", n, len(long))
+	}
+	if _, err := Ask(context.Background(), "zoneadm", []string{long, long}, streams); !errors.Is(err, unix.E2BIG) {
+		t.Errorf("too long: %v", err)
 	}
 }
 
