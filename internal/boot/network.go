@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"strings"
 
-	"zones/internal/cgroup"
 	"zones/internal/control"
 	"zones/internal/network"
 	"zones/internal/zone"
@@ -35,7 +34,6 @@ func connect(_ context.Context, m *Machine) error {
 		if err := m.Record.Save(); err != nil {
 			return err
 		}
-		m.tagAddresses()
 		err := a.Add()
 		switch {
 		case errors.Is(err, network.ErrNoLink):
@@ -43,7 +41,6 @@ func connect(_ context.Context, m *Machine) error {
 			m.log("WARNING: skipping network interface '%s' which may not be present/plumbed in the global zone.", a.Link)
 		case err != nil:
 			m.Record.Addresses = m.Record.Addresses[:len(m.Record.Addresses)-1]
-			m.tagAddresses()
 			return fmt.Errorf("%s: could not bring network interface up: %w", a.Link, err)
 		}
 	}
@@ -67,17 +64,6 @@ func addressesOfOthers(own zone.Name) map[string]zone.Name {
 		}
 	}
 	return held
-}
-
-// tagAddresses notes the addresses where they are found when the record is
-// lost. Nothing else tells an address of the zone from one of the host.
-func (m *Machine) tagAddresses() {
-	_ = cgroup.Tag(m.Record.Cgroup, control.AddressTag, strings.Join(m.Record.Addresses, "\n"))
-}
-
-// TaggedAddresses are those that tagAddresses has noted with a zone's cgroup.
-func TaggedAddresses(group string) []string {
-	return strings.FieldsFunc(cgroup.TagOf(group, control.AddressTag), func(r rune) bool { return r == '\n' })
 }
 
 func (m *Machine) addLinks() error {

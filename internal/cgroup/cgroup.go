@@ -314,30 +314,44 @@ func remove(path string, depth int) error {
 	return nil
 }
 
-// The attributes of a group that begin so can be read by those in it, but be
-// set only by whoever has all rights where the hierarchy was mounted first: not
-// by whom a group was delegated to.
-const tagPrefix = "security.zones."
+// The attributes of a group that begin so can be read by those in it, or by
+// nobody but whoever has all rights where the hierarchy was mounted first. Only
+// he can set them: not whom a group was delegated to.
+const (
+	tagPrefix    = "security.zones."
+	hiddenPrefix = "trusted.zones."
+)
 
 // maxTag is the most that the kernel keeps as one attribute.
 const maxTag = 64 << 10
 
 // Tag keeps a value with the group at path for as long as that is there.
-func Tag(path, key, value string) error {
-	if err := unix.Lsetxattr(path, tagPrefix+key, []byte(value), 0); err != nil {
+func Tag(path, key, value string) error { return tag(path, tagPrefix+key, []byte(value)) }
+
+// Hide is Tag for what those in the group may not read.
+func Hide(path, key string, value []byte) error { return tag(path, hiddenPrefix+key, value) }
+
+func tag(path, name string, value []byte) error {
+	if err := unix.Lsetxattr(path, name, value, 0); err != nil {
 		return fmt.Errorf("tag cgroup: %w", err)
 	}
 	return nil
 }
 
 // TagOf is what Tag has kept with the group at path; empty when that is nothing.
-func TagOf(path, key string) string {
+func TagOf(path, key string) string { return string(tagOf(path, tagPrefix+key)) }
+
+// Hidden is what Hide has kept with the group at path; empty when that is
+// nothing, or not for the caller.
+func Hidden(path, key string) []byte { return tagOf(path, hiddenPrefix+key) }
+
+func tagOf(path, name string) []byte {
 	buf := make([]byte, maxTag)
-	n, err := unix.Lgetxattr(path, tagPrefix+key, buf)
+	n, err := unix.Lgetxattr(path, name, buf)
 	if err != nil {
-		return ""
+		return nil
 	}
-	return string(buf[:n])
+	return buf[:n]
 }
 
 // OwnTag is what Tag has kept with the group that the caller's cgroup namespace

@@ -70,9 +70,12 @@ func (r *Record) Save() error {
 	if err := prepare(); err != nil {
 		return err
 	}
-	name := Path(r.Name, recordSuffix)
+	name, data := Path(r.Name, recordSuffix), r.encode()
+	// First, as it is what Load prefers. There is no group yet when a boot begins;
+	// in a zone within a zone nothing can be kept there, and the file has to do.
+	_ = cgroup.Hide(r.Cgroup, recordCopy, data)
 	temp := name + ".new"
-	if err := os.WriteFile(temp, r.encode(), 0o644); err != nil {
+	if err := os.WriteFile(temp, data, 0o644); err != nil {
 		return fmt.Errorf("save record: %w", err)
 	}
 	if err := os.Rename(temp, name); err != nil {
@@ -80,6 +83,10 @@ func (r *Record) Save() error {
 	}
 	return nil
 }
+
+// recordCopy is the name of the copy that the zone's cgroup keeps of its record:
+// as long as there is a zone there is that, whatever happens to the file.
+const recordCopy = "record"
 
 // Forget removes the record of a zone. One that is not there is no error.
 func Forget(name zone.Name) error {
@@ -143,8 +150,21 @@ func (e *DamagedError) Unwrap() error { return e.Err }
 const maxRecord = 64 << 10
 
 // Load reads the record of a zone as it was written; the zone may be gone
-// since. ErrNotActive when there is none, or one of an earlier boot.
+// since. ErrNotActive when there is none, or one of an earlier boot. Root reads
+// the copy that the zone's cgroup keeps, so that a file which was edited, damaged
+// or lost does no harm; others have the file alone.
 func Load(name zone.Name) (*Record, error) {
+	if group := GroupOf(name); group != "" {
+		if data := cgroup.Hidden(group, recordCopy); len(data) > 0 {
+			if r, err := checked(name, "of "+group, data); err == nil {
+				return r, nil
+			}
+		}
+	}
+	return loadFile(name)
+}
+
+func loadFile(name zone.Name) (*Record, error) {
 	f, err := os.Open(Path(name, recordSuffix))
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, ErrNotActive
@@ -160,16 +180,21 @@ func Load(name zone.Name) (*Record, error) {
 	if len(data) > maxRecord {
 		return nil, &DamagedError{Path(name, recordSuffix), errors.New("it is too long")}
 	}
+	return checked(name, Path(name, recordSuffix), data)
+}
+
+// checked decodes a record that must be of this zone, and of this boot.
+func checked(name zone.Name, from string, data []byte) (*Record, error) {
 	r, err := decodeRecord(data)
 	if err != nil {
-		return nil, &DamagedError{Path(name, recordSuffix), err}
+		return nil, &DamagedError{from, err}
 	}
 	if r.Name != name || r.Boot != bootID() {
 		return nil, ErrNotActive
 	}
 	// Whatever is in a zone's group is killed when it halts.
 	if own := GroupOf(name); own != "" && r.Cgroup != own {
-		return nil, &DamagedError{Path(name, recordSuffix), fmt.Errorf("%q is not the zone's cgroup", r.Cgroup)}
+		return nil, &DamagedError{from, fmt.Errorf("%q is not the zone's cgroup", r.Cgroup)}
 	}
 	return r, nil
 }
@@ -313,11 +338,8 @@ func GroupOf(name zone.Name) string {
 	return filepath.Join(top, zone.Slice, string(name))
 }
 
-// Tags of a zone's cgroup.
-const (
-	BrandTag   = "brand"     // tells those in it the zone's brand
-	AddressTag = "addresses" // Record.Addresses, a line each: the record may be lost
-)
+// BrandTag, of a zone's cgroup, tells those in it the zone's brand.
+const BrandTag = "brand"
 
 // OwnBrand is the brand of the zone that the caller is in, as the host has
 // written it down; empty when there is no telling.

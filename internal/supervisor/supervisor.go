@@ -182,6 +182,8 @@ func (s *server) recover() error {
 	m, err := boot.Adopt(record)
 	if err == nil && (record.Alive() || told(m)) {
 		s.adopt(m)
+		// The file may have been lost, and users other than root have no other.
+		_ = m.Record.Save()
 		return nil
 	}
 	m.Done = tracer()
@@ -219,7 +221,6 @@ func told(m *boot.Machine) bool {
 // a process in the zone's cgroup.
 func (s *server) guess() *control.Record {
 	r := &control.Record{Name: s.name, Boot: control.BootID(), Phase: control.PhaseDown, Cgroup: control.GroupOf(s.name)}
-	r.Addresses = boot.TaggedAddresses(r.Cgroup)
 	pids, _ := cgroup.Processes(r.Cgroup)
 	for _, pid := range pids {
 		keeper := parent(pid)
