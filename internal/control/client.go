@@ -40,7 +40,10 @@ const (
 // at a time.
 type Conn struct {
 	Name zone.Name
-	sock *socket
+	// Locked says that whoever asks, or an ancestor of his, holds the zone's lock,
+	// which the supervisor then does not take itself.
+	Locked bool
+	sock   *socket
 }
 
 // Dial connects to the zone's supervisor, or returns ErrNoSupervisor.
@@ -81,7 +84,7 @@ type Relay func(line string)
 // ErrFailed after its reasons have been relayed; ErrLost when the supervisor
 // died; the context's error when that ended first.
 func (c *Conn) Do(ctx context.Context, op Op, args string, relay Relay) error {
-	m, err := c.call(ctx, op, relay, "args", args)
+	m, err := c.call(ctx, op, relay, "args", args, "under-lock", strconv.FormatBool(c.Locked))
 	if err != nil {
 		return err
 	}

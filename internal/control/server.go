@@ -50,6 +50,8 @@ type Request struct {
 	Op     Op
 	Args   string
 	Reboot bool // of OpShutdown
+	// Locked says that the client, or an ancestor, holds the zone's lock.
+	Locked bool
 	// UntilHalt, of OpConsole: disconnect when the zone halts.
 	UntilHalt bool
 	PeerPID   int
@@ -97,6 +99,7 @@ func Receive(fd int) (*Request, error) {
 	r := &Request{Op: Op(m.kind), Args: m.get("args"), fd: fd}
 	r.Reboot, _ = strconv.ParseBool(m.get("reboot"))
 	r.UntilHalt, _ = strconv.ParseBool(m.get("until-halt"))
+	r.Locked, _ = strconv.ParseBool(m.get("under-lock"))
 	if cred, err := unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED); err == nil {
 		r.PeerPID, r.PeerUID = int(cred.Pid), cred.Uid
 	}

@@ -8,6 +8,7 @@ import (
 
 	"zones/internal/control"
 	"zones/internal/spec"
+	"zones/internal/store"
 	"zones/internal/zone"
 )
 
@@ -150,6 +151,7 @@ func (m *Manager) use(c *connecting, name zone.Name, do func(*control.Conn) erro
 		return m.lost(err)
 	}
 	defer conn.Close()
+	conn.Locked = m.locked || store.LockHeld()
 	if recovered {
 		state, err := m.State(name)
 		if err == nil {

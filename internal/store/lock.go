@@ -18,6 +18,9 @@ import (
 // ancestor. Its value is then "1".
 const LockHeldEnv = "_ZONEADM_LOCK_HELD"
 
+// LockHeld reports whether an ancestor of this process holds the zone's lock.
+func LockHeld() bool { return os.Getenv(LockHeldEnv) == "1" }
+
 // A Lock is an exclusive lock; it ends with Unlock or with the process. It is
 // not inherited by programs that the process runs.
 type Lock struct {
@@ -38,7 +41,7 @@ func (l *Lock) Unlock() error {
 // lock ([LockHeldEnv]) it succeeds at once. An *Error for ErrZoneLock means
 // that the lock cannot be had at all.
 func (s *Store) LockZone(ctx context.Context, name zone.Name) (*Lock, error) {
-	if os.Getenv(LockHeldEnv) == "1" {
+	if LockHeld() {
 		return &Lock{fd: -1}, nil
 	}
 	path := s.zoneLockFile(name)

@@ -13,7 +13,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"zones/internal/boot"
 	"zones/internal/brand"
 	"zones/internal/control"
 	"zones/internal/entrypoint"
@@ -135,61 +134,6 @@ func (s *server) perform(ctx context.Context, o *operation, r *control.Request) 
 		return nil
 	}
 	return fmt.Errorf("%s operation is not supported", r.Op)
-}
-
-func (s *server) ready(ctx context.Context, o *operation, state zone.State) error {
-	if state == zone.Ready {
-		o.say("zone is already ready")
-		return nil
-	}
-	if state.Active() {
-		if err := s.halt(ctx, o); err != nil {
-			return err
-		}
-	}
-	if err := s.readyUp(ctx, o); err != nil {
-		return err
-	}
-	o.notice(false, "Zone readied")
-	return nil
-}
-
-// readyUp makes the zone as its configuration is now.
-func (s *server) readyUp(ctx context.Context, o *operation) error {
-	z, roots, err := s.plan()
-	if err != nil {
-		return err
-	}
-	m := &boot.Machine{Spec: z, Roots: roots, Say: o.say, Log: s.log}
-	m.Done, m.At = tracer(), s.at
-	s.at()
-	if err := s.hook(ctx, o, brand.PreStateChange, z.Brand, z.Zonepath, zone.Installed, hookReady); err != nil {
-		return err
-	}
-	if err := s.snapshot(); err != nil {
-		return fmt.Errorf("unable to create snapshot: %w", err)
-	}
-	s.at()
-	err = m.Ready(ctx)
-	if err == nil {
-		s.at()
-		if err = s.hook(ctx, o, brand.PostStateChange, z.Brand, z.Zonepath, zone.Ready, hookReady); err != nil {
-			err = errors.Join(err, m.Halt(ctx))
-		}
-	}
-	if err != nil {
-		s.dropSnapshot()
-		return errors.Join(err, s.hook(ctx, o, brand.PostStateChange, z.Brand, z.Zonepath, zone.Installed, hookHalt))
-	}
-	s.take(m)
-	return nil
-}
-
-// take hands a machine to the loop.
-func (s *server) take(m *boot.Machine) {
-	done := make(chan struct{})
-	s.post(func() { s.adopt(m); close(done) })
-	<-done
 }
 
 // boot brings the zone up from installed or ready.

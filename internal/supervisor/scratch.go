@@ -32,6 +32,11 @@ func (s *server) mount(ctx context.Context, o *operation, op control.Op, state z
 	if state.Active() || state == zone.Configured {
 		return invalid(op, state)
 	}
+	release, err := s.claim(ctx, o, zone.Incomplete)
+	if err != nil {
+		return err
+	}
+	defer release()
 	z, roots, err := s.plan()
 	if err != nil {
 		return err

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"zones/internal/boot"
+	"zones/internal/brand"
+	"zones/internal/control"
+	"zones/internal/zone"
+)
+
+// ready brings the zone up as far as a first process that waits.
+func (s *server) ready(ctx context.Context, o *operation, state zone.State) error {
+	if state == zone.Ready {
+		o.say("zone is already ready")
+		return nil
+	}
+	if state.Active() {
+		if err := s.halt(ctx, o); err != nil {
+			return err
+		}
+	}
+	if err := s.readyUp(ctx, o); err != nil {
+		return err
+	}
+	o.notice(false, "Zone readied")
+	return nil
+}
+
+// claimLimit is how long a boot waits for the zone's lock. Whoever asked for the
+// boot had it a moment ago.
+const claimLimit = 10 * time.Second
+
+// claim takes the zone's lock for as long as the zone is being made: until its
+// first process is there, whoever would move, detach or mark it sees it down. A
+// zone of which that was done since the boot was asked for is refused.
+func (s *server) claim(ctx context.Context, o *operation, least zone.State) (release func(), err error) {
+	op, locked := control.OpBoot, false
+	if r := o.request; r != nil {
+		op, locked = r.Op, r.Locked
+	}
+	release = func() {}
+	if !locked {
+		ctx, cancel := context.WithTimeout(ctx, claimLimit)
+		defer cancel()
+		lock, err := s.store.LockZone(ctx, s.name)
+		if err != nil {
+			return nil, errors.New("another zoneadm may have an operation in progress.")
+		}
+		release = func() { _ = lock.Unlock() }
+	}
+	entry, err := s.store.Lookup(s.name)
+	if err == nil && entry.State < least {
+		err = invalid(op, entry.State)
+	}
+	if err != nil {
+		release()
+		return nil, err
+	}
+	return release, nil
+}
+
+// readyUp makes the zone as its configuration is now.
+func (s *server) readyUp(ctx context.Context, o *operation) error {
+	least := zone.Installed
+	if o.request != nil && o.request.Op == control.OpForceBoot {
+		least = zone.Incomplete
+	}
+	release, err := s.claim(ctx, o, least)
+	if err != nil {
+		return err
+	}
+	defer release()
+	z, roots, err := s.plan()
+	if err != nil {
+		return err
+	}
+	m := &boot.Machine{Spec: z, Roots: roots, Say: o.say, Log: s.log}
+	m.Done, m.At = tracer(), s.at
+	s.at()
+	if err := s.hook(ctx, o, brand.PreStateChange, z.Brand, z.Zonepath, zone.Installed, hookReady); err != nil {
+		return err
+	}
+	if err := s.snapshot(); err != nil {
+		return fmt.Errorf("unable to create snapshot: %w", err)
+	}
+	s.at()
+	err = m.Ready(ctx)
+	if err == nil {
+		s.at()
+		if err = s.hook(ctx, o, brand.PostStateChange, z.Brand, z.Zonepath, zone.Ready, hookReady); err != nil {
+			err = errors.Join(err, m.Halt(ctx))
+		}
+	}
+	if err != nil {
+		s.dropSnapshot()
+		return errors.Join(err, s.hook(ctx, o, brand.PostStateChange, z.Brand, z.Zonepath, zone.Installed, hookHalt))
+	}
+	s.take(m)
+	return nil
+}
+
+// take hands a machine to the loop.
+func (s *server) take(m *boot.Machine) {
+	done := make(chan struct{})
+	s.post(func() { s.adopt(m); close(done) })
+	<-done
+}
