@@ -89,24 +89,20 @@ func rangeOf(cfg *config.Config) (idRange, bool) {
 
 // takenIDs are the ranges of all other zones.
 func (m *Manager) takenIDs(name zone.Name) (map[zone.Name]idRange, error) {
-	entries, err := m.Store.Index()
+	zones, err := m.Store.Summaries()
 	if err != nil {
 		return nil, err
 	}
 	taken := map[zone.Name]idRange{}
-	for _, e := range entries {
-		if e.Name == name || e.Name == zone.Global {
-			continue
-		}
-		cfg, _, err := m.Store.Load(e.Name)
-		if errors.Is(err, store.ErrNoZone) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		if r, ok := rangeOf(cfg); ok {
-			taken[e.Name] = r
+	for _, z := range zones {
+		switch {
+		case z.Name == name || z.Name == zone.Global || errors.Is(z.Err, store.ErrNoZone):
+		case z.Err != nil:
+			// One zone's file is no reason to install no other: no two that have
+			// ids in common are booted.
+			m.Talk.Bare(fmt.Sprintf("WARNING: the ids of zone %s are not known: %v.", z.Name, z.Err))
+		case z.IDBase != 0:
+			taken[z.Name] = idRange{z.IDBase, z.IDSize}
 		}
 	}
 	return taken, nil

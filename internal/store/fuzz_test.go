@@ -9,7 +9,6 @@ import (
 	"strings"
 	"testing"
 
-	"zones/internal/schema"
 	"zones/internal/zone"
 )
 
@@ -130,8 +129,9 @@ func FuzzRoot(f *testing.F) {
 		if !ok || err != nil {
 			return
 		}
-		want := Summary{IPType: schema.IPType.Default, DebugID: DebugID(c)}
-		for _, p := range []*schema.Property{schema.ZonePath.Property, schema.Brand.Property, schema.IPType.Property} {
+		want := unset()
+		want.DebugID = DebugID(c)
+		for _, p := range summarized {
 			want.take(p.Attr, c.Text(p))
 		}
 		if sum != want {

@@ -4,6 +4,7 @@ package store
 
 import (
 	"bytes"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 
@@ -79,7 +80,7 @@ func scanTag(data []byte) (sum Summary, ok bool) {
 	if !ok {
 		return sum, false
 	}
-	sum.IPType = schema.IPType.Default
+	sum = unset()
 	for {
 		data = bytes.TrimLeft(data, " \t\r\n")
 		if bytes.HasPrefix(data, []byte(">")) || bytes.HasPrefix(data, []byte("/>")) {
@@ -95,6 +96,13 @@ func scanTag(data []byte) (sum Summary, ok bool) {
 	}
 }
 
+// unset is a root element without attributes.
+func unset() (sum Summary) {
+	sum.take(schema.IPType.Attr, schema.IPType.Default)
+	sum.take(schema.IDSize.Attr, schema.IDSize.Default)
+	return sum
+}
+
 // take notes an attribute of the root element.
 func (sum *Summary) take(name, value string) {
 	switch {
@@ -106,6 +114,10 @@ func (sum *Summary) take(name, value string) {
 		sum.IPType = value
 	case name == debugID:
 		sum.DebugID = parseDebugID(value)
+	case name == schema.IDBase.Attr:
+		sum.IDBase, _ = strconv.ParseUint(value, 10, 64)
+	case name == schema.IDSize.Attr && value != "":
+		sum.IDSize, _ = strconv.ParseUint(value, 10, 64)
 	}
 }
 
@@ -119,10 +131,14 @@ func (s *Store) slowHead(name zone.Name) Summary {
 	if err != nil {
 		return Summary{Err: err}
 	}
-	sum := Summary{IPType: schema.IPType.Default}
-	for _, p := range []*schema.Property{schema.ZonePath.Property, schema.Brand.Property, schema.IPType.Property} {
+	sum := unset()
+	sum.DebugID = DebugID(c)
+	for _, p := range summarized {
 		sum.take(p.Attr, c.Text(p))
 	}
-	sum.DebugID = DebugID(c)
 	return sum
 }
+
+// summarized are the properties that a Summary has.
+var summarized = []*schema.Property{schema.ZonePath.Property, schema.Brand.Property, schema.IPType.Property,
+	schema.IDBase.Property, schema.IDSize.Property}

@@ -18,7 +18,9 @@ type Summary struct {
 	Brand   string
 	IPType  string // never empty
 	DebugID int    // 0 when there is none
-	Err     error  // why the XML file could not be read; then the four above are empty
+	IDBase  uint64 // first of the host's ids that stand for the zone's; 0 when there is none
+	IDSize  uint64 // how many there are or will be
+	Err     error  // why the XML file could not be read; then all above but the entry are empty
 }
 
 // Summaries is Index with the root elements of the XML files, of which nothing
