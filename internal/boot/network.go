@@ -19,6 +19,9 @@ func connect(_ context.Context, m *Machine) error {
 	if m.Spec.Exclusive() {
 		return m.addLinks()
 	}
+	if len(m.Spec.Addresses) == 0 {
+		return nil
+	}
 	others := addressesOfOthers(m.Record.Name)
 	for _, a := range m.Spec.Addresses {
 		host, _, _ := strings.Cut(a.Address, "/")

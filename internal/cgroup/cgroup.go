@@ -346,12 +346,16 @@ func TagOf(path, key string) string { return string(tagOf(path, tagPrefix+key)) 
 func Hidden(path, key string) []byte { return tagOf(path, hiddenPrefix+key) }
 
 func tagOf(path, name string) []byte {
-	buf := make([]byte, maxTag)
-	n, err := unix.Lgetxattr(path, name, buf)
-	if err != nil {
-		return nil
+	for size := maxTag / 16; ; size = maxTag {
+		buf := make([]byte, size)
+		n, err := unix.Lgetxattr(path, name, buf)
+		switch {
+		case err == nil:
+			return buf[:n]
+		case size == maxTag || !errors.Is(err, unix.ERANGE):
+			return nil
+		}
 	}
-	return buf[:n]
 }
 
 // OwnTag is what Tag has kept with the group that the caller's cgroup namespace
