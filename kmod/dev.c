@@ -49,8 +49,8 @@ struct call {
 	bool answer;
 };
 
-/* Copies a string of @len bytes, 1 to @max, into @to, with a NUL. */
-static int get_string(char *to, u64 from, u32 len, u32 max)
+/* Copies @len bytes, 1 to @max, into @to, with a NUL. */
+static int get_bytes(char *to, u64 from, u32 len, u32 max)
 {
 	if (!len)
 		return -EINVAL;
@@ -59,7 +59,15 @@ static int get_string(char *to, u64 from, u32 len, u32 max)
 	if (copy_from_user(to, u64_to_user_ptr(from), len))
 		return -EFAULT;
 	to[len] = '\0';
-	return strlen(to) == len ? 0 : -EINVAL;
+	return 0;
+}
+
+/* As get_bytes, for what must not contain a NUL. */
+static int get_string(char *to, u64 from, u32 len, u32 max)
+{
+	int err = get_bytes(to, from, len, max);
+
+	return err ?: strlen(to) == len ? 0 : -EINVAL;
 }
 
 static long call_version(struct dn_file *f, union call_arg *arg, struct file **give)
@@ -129,7 +137,7 @@ static char *get_path(const struct delegns_open *a)
 	path = kmalloc(DELEGNS_PATH_MAX + 1, GFP_KERNEL_ACCOUNT);
 	if (!path)
 		return ERR_PTR(-ENOMEM);
-	err = get_string(path, a->name, a->name_len, DELEGNS_PATH_MAX);
+	err = get_bytes(path, a->name, a->name_len, DELEGNS_PATH_MAX);
 	for (p = path; !err && left;)
 		err = dn_path_next(&p, &left, &name, &len);
 	if (!err)

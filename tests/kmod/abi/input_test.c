@@ -72,6 +72,14 @@ static void paths(void)
 	check_eq(dn_by_name(path), -EINVAL);
 	snprintf(path, sizeof(path), "a/%064d", 0);
 	check_eq(dn_by_name(path), -E2BIG);
+	/* A NUL is a character that names do not have, no more. */
+	struct delegns_open a = { .by = DELEGNS_BY_NAME, .name = (uintptr_t)path, .name_len = 67 };
+	snprintf(path, sizeof(path), "%064d/a", 0);
+	check_eq(call(dev, DELEGNS_OPEN, &a), -E2BIG);
+	snprintf(path, sizeof(path), "a%c/%064d", 0, 0);
+	check_eq(call(dev, DELEGNS_OPEN, &a), -EINVAL);
+	a.name_len = 2;
+	check_eq(call(dev, DELEGNS_OPEN, &a), -EINVAL);
 	check_eq(dn_by_name("p/q"), -ENOENT);
 	check_eq(dn_by_name("q"), -ENOENT);
 	int fd = dn_by_name("p");
