@@ -85,20 +85,23 @@ static bool userns_below(const struct user_namespace *u, const struct user_names
 	return false;
 }
 
-/* May the caller attach this here, or detach it? */
-static int attach_allowed(const struct dn_ns *ns, const struct user_namespace *userns)
+/*
+ * May the caller attach this here, or detach it?  *@by is his anchor when it is
+ * his own namespace, and otherwise NULL.
+ */
+static int attach_allowed(const struct dn_ns *ns, const struct user_namespace *userns,
+			  const struct user_namespace **by)
 {
 	struct user_namespace *anchor;
-	const struct user_namespace *top;
 	struct dn_ns *own = dn_ns_current(&anchor);
 
+	*by = NULL;
 	if (dn_ns_may_change(ns))
-		top = ns->owner;
-	else if (ns == own && !dn_ns_is_root(ns) && ns_capable(anchor, CAP_SYS_ADMIN))
-		top = anchor;
-	else
+		return userns_below(userns, ns->owner) ? 0 : -EACCES;
+	if (ns != own || dn_ns_is_root(ns) || !ns_capable(anchor, CAP_SYS_ADMIN))
 		return -EPERM;
-	return userns_below(userns, top) ? 0 : -EACCES;
+	*by = anchor;
+	return userns_below(userns, anchor) ? 0 : -EACCES;
 }
 
 /*
@@ -135,11 +138,12 @@ static void close_own_file(struct file *file)
 int dn_attach(struct dn_ns *ns, struct file *nsfile)
 {
 	struct user_namespace *userns = dn_file_userns(nsfile);
+	const struct user_namespace *by;
 	struct dn_attach *a;
 	int err;
 
 	lockdep_assert_held(&dn_lock);
-	err = attach_allowed(ns, userns);
+	err = attach_allowed(ns, userns, &by);
 	if (err)
 		return err;
 	a = dn_attach_find(userns);
@@ -157,6 +161,7 @@ int dn_attach(struct dn_ns *ns, struct file *nsfile)
 		err = PTR_ERR(a->to.file);
 		goto err_free;
 	}
+	a->by = by;
 	a->ns = ns;
 	a->seq = ns->attach_seq + 1;
 	INIT_LIST_HEAD(&a->children);
@@ -211,23 +216,40 @@ void dn_attach_drop(struct dn_attach *a)
 	dn_ns_put(ns);
 }
 
+/* Did root of @userns attach it, or root of what he attached? */
+static bool attached_from(const struct dn_attach *a, const struct user_namespace *userns)
+{
+	for (; a && a->by; a = dn_attach_find(a->by))
+		if (a->by == userns)
+			return true;
+	return false;
+}
+
 /**
  * dn_detach() - detach a user namespace at somebody's wish.
  * @ns:     the delegation namespace, alive and seen by the caller.
  * @userns: the user namespace.
+ *
+ * With it goes what its root attached here: he is root there, too, and would
+ * keep what is taken from him.  (One that dies has none below it.)
  */
 int dn_detach(struct dn_ns *ns, struct user_namespace *userns)
 {
-	struct dn_attach *a;
+	struct dn_attach *a, *below, *next;
+	const struct user_namespace *by;
 	int err;
 
 	lockdep_assert_held(&dn_lock);
-	err = attach_allowed(ns, userns);
+	err = attach_allowed(ns, userns, &by);
 	if (err)
 		return err;
 	a = dn_attach_find(userns);
 	if (!a || a->ns != ns)
 		return -ENODATA;
+	/* Backwards: whoever attached it was attached before it. */
+	list_for_each_entry_safe_reverse(below, next, &ns->attached, of_ns)
+		if (attached_from(below, userns))
+			dn_attach_drop(below);
 	dn_attach_drop(a);
 	if (!ns->nr_attached && !ns->holders)
 		dn_ns_destroy(ns);

@@ -104,6 +104,8 @@ struct dn_ns {
  * struct dn_attach - a user namespace in a delegation namespace.
  * @hash:     node of the way from user namespaces; dn_lock, readers RCU.
  * @to:       the user namespace and a file of it, which pins it; constant.
+ * @by:       the anchor of a zone's root who attached it to his own namespace,
+ *            otherwise NULL; constant.  Above @to, which pins it.
  * @ns:       the delegation namespace, with a reference; constant.
  * @seq:      its number within @ns; constant.
  * @of_ns:    node of @ns->attached; dn_lock.
@@ -122,6 +124,7 @@ struct dn_ns {
 struct dn_attach {
 	struct hlist_node hash;
 	struct delegns_target to;
+	const struct user_namespace *by;
 	struct dn_ns *ns;
 	u64 seq;
 	struct list_head of_ns;

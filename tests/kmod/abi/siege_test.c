@@ -163,6 +163,44 @@ static void keep_after_detach(void)
 	unchanged();
 }
 
+/* Attaches what is below to one's own namespace. */
+static int attach_here_fn(void *arg)
+{
+	return dn_attach(self(), *(int *)arg);
+}
+
+/* Nor does it by those that it attached, or that these did; by others the host does. */
+static void keep_by_others_after_detach(void)
+{
+	struct zone z = zone_new(), in = { .pidfd = -1 }, deep = { .pidfd = -1 }, gift = { .pidfd = -1 };
+	int ns = dn_create("left");
+
+	in.userns = userns_below(&z);
+	deep.userns = userns_below(&in);
+	gift.userns = userns_below(&z);
+	check_eq(dn_attach(ns, z.userns), 0);
+	check_eq(dn_grant(ns, "zfs:tank/f"), 0);
+	check_eq(in_zone(&z, attach_here_fn, &in.userns), 0);
+	check_eq(in_zone(&in, attach_here_fn, &deep.userns), 0);
+	check_eq(dn_attach(ns, gift.userns), 0);
+	check_eq(zfs_access_in(&deep, "tank/f"), ZFS_WRITES);
+	check_eq(dn_detach(ns, z.userns), 0);
+	check_eq(dn_attached(ns), 1);
+	check_eq(zfs_access_in(&z, "tank/f"), ZFS_NOTHING);
+	check_eq(zfs_access_in(&in, "tank/f"), ZFS_NOTHING);
+	check_eq(zfs_access_in(&deep, "tank/f"), ZFS_NOTHING);
+	check_eq(zfs_access_in(&gift, "tank/f"), ZFS_WRITES);
+	/* Attached anew, those are not with it. */
+	check_eq(dn_attach(ns, z.userns), 0);
+	check_eq(dn_attached(ns), 2);
+	close(deep.userns);
+	close(in.userns);
+	close(gift.userns);
+	close(ns);
+	zone_kill(&z);
+	unchanged();
+}
+
 /* Who has no right makes the kernel load nothing. */
 static int load_fn(void *arg)
 {
@@ -382,6 +420,7 @@ void siege_tests(void)
 	RUN(hold_own_namespace);
 	RUN(hold_dead_namespace);
 	RUN(keep_after_detach);
+	RUN(keep_by_others_after_detach);
 	RUN(load_a_module);
 	RUN(race_revoke_attach);
 	RUN(race_destroy_children);

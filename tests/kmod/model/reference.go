@@ -19,6 +19,7 @@ type user struct {
 	parent *user
 	alive  bool
 	ns     *space // where it is attached, or nil
+	by     *user  // who attached it there, if that is his own, or nil
 }
 
 // space is a delegation namespace; the host's has no parent.
@@ -194,7 +195,10 @@ func (w *world) attach(u *user, s *space, target *user) unix.Errno {
 	if target.ns != nil {
 		return unix.EBUSY
 	}
-	target.ns = s
+	target.ns, target.by = s, nil
+	if !w.mayChange(u, s) {
+		_, target.by = w.own(u)
+	}
 	s.attached = append(s.attached, target)
 	return 0
 }
@@ -209,8 +213,18 @@ func (w *world) detach(u *user, s *space, target *user) unix.Errno {
 	if target.ns != s {
 		return unix.ENODATA
 	}
+	for _, x := range slices.Clone(s.attached) {
+		if x.from(target) {
+			w.drop(x)
+		}
+	}
 	w.drop(target)
 	return 0
+}
+
+// from tells whether target attached u, or one that target attached did.
+func (u *user) from(target *user) bool {
+	return u.by != nil && (u.by == target || u.by.from(target))
 }
 
 // drop ends an attachment, and what was created from it.

@@ -38,8 +38,9 @@
  *
  * There is one addition: who has CAP_SYS_ADMIN in his anchor may attach to
  * (and detach from) his own namespace user namespaces that are strictly below
- * his anchor.  It gives them nothing that he does not have.  Nothing is ever
- * attached to the host.
+ * his anchor.  It gives them nothing that he does not have, and for no longer
+ * than he has it: they are detached with his anchor.  Nothing is ever attached
+ * to the host.
  *
  * LIFE
  *
@@ -466,8 +467,9 @@ struct delegns_info {
  *   others   what a consumer answered when a resource was handed over
  *
  * DELEGNS_DETACH takes what is granted away from it and detaches it; children
- * of the namespace that were created from it are destroyed.  Rights and errors
- * are those of attach up to EACCES, then:
+ * of the namespace that were created from it are destroyed, and what its root
+ * attached to the namespace is detached as well.  Rights and errors are those
+ * of attach up to EACCES, then:
  *
  *   ENODATA  it is not attached to this namespace
  */
