@@ -58,11 +58,12 @@ func (c *Child) AwaitExec(ctx context.Context) error {
 	}
 }
 
-// Kill ends the child and forgets it.
+// Kill ends the child and forgets it. One that does not end, because the kernel
+// or a process that traces it keeps it, is forgotten all the same.
 func (c *Child) Kill() error {
 	err := unix.PidfdSendSignal(int(c.PIDFD.Fd()), unix.SIGKILL, nil, 0)
 	if err == nil || errors.Is(err, unix.ESRCH) {
-		_, err = c.Wait()
+		_, err = await(c.waiting())
 	}
 	return errors.Join(err, c.Close())
 }
@@ -129,25 +130,42 @@ func deadline(ctx context.Context, f *os.File) (stop func()) {
 // WaitFor is Wait that gives up, and kills the child, when ctx ends. A child
 // that the kernel keeps from dying is not waited for.
 func (c *Child) WaitFor(ctx context.Context) (syscall.WaitStatus, error) {
-	type end struct {
-		status syscall.WaitStatus
-		err    error
-	}
-	ended := make(chan end, 1)
-	go func() {
-		status, err := c.Wait()
-		ended <- end{status, err}
-	}()
+	ended := c.waiting()
 	select {
 	case e := <-ended:
 		return e.status, e.err
 	case <-ctx.Done():
 	}
 	_ = unix.PidfdSendSignal(int(c.PIDFD.Fd()), unix.SIGKILL, nil, 0)
+	status, err := await(ended)
+	return status, errors.Join(err, ctx.Err())
+}
+
+// end is what waiting for a child gave.
+type end struct {
+	status syscall.WaitStatus
+	err    error
+}
+
+// waiting waits for the child on the side.
+func (c *Child) waiting() <-chan end {
+	ended := make(chan end, 1)
+	go func() {
+		status, err := c.Wait()
+		ended <- end{status, err}
+	}()
+	return ended
+}
+
+// errStays is a child that was killed and did not end.
+var errStays = errors.New("the process does not end")
+
+// await is the end of a child that has been killed, if it comes soon.
+func await(ended <-chan end) (syscall.WaitStatus, error) {
 	select {
 	case e := <-ended:
-		return e.status, errors.Join(e.err, ctx.Err())
+		return e.status, e.err
 	case <-time.After(time.Second):
-		return 0, ctx.Err()
+		return 0, errStays
 	}
 }
