@@ -254,3 +254,36 @@ func TestUsers(t *testing.T) {
 		t.Errorf("safe: %d %q %q %v", status, stdout, stderr, err)
 	}
 }
+
+// TestLease reads a file on which somebody has a lease, as long as he likes: it
+// is not asked for for ever.
+func TestLease(t *testing.T) {
+	dir := t.TempDir()
+	passwd, err := os.OpenFile(dir+"/passwd", os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer passwd.Close()
+	root, err := os.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	if _, err := unix.FcntlInt(passwd.Fd(), unix.F_SETLEASE, unix.F_WRLCK); err != nil {
+		t.Fatal(err)
+	}
+	r := &zoneRoot{fd: int(root.Fd()), ids: 65536}
+	done := make(chan error, 1)
+	go func() {
+		_, err := r.read("passwd")
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		if err != unix.EAGAIN {
+			t.Errorf("read: %v", err)
+		}
+	case <-time.After(5 * time.Second):
+		t.Error("still asks")
+	}
+}

@@ -57,9 +57,9 @@ func (r *zoneRoot) open(name string, flags int) (*os.File, error) {
 		Flags:   uint64(flags | unix.O_CLOEXEC),
 		Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS,
 	}
-	for {
+	for tries := 0; ; tries++ {
 		fd, err := unix.Openat2(r.fd, name, &how)
-		if err == unix.EAGAIN || err == unix.EINTR {
+		if err == unix.EINTR || err == unix.EAGAIN && tries < maxTries {
 			continue
 		}
 		if err != nil {
@@ -68,6 +68,10 @@ func (r *zoneRoot) open(name string, flags int) (*os.File, error) {
 		return os.NewFile(uintptr(fd), name), nil
 	}
 }
+
+// maxTries bounds how often the kernel is asked again for a file that the zone
+// renames all the time, or has a lease on.
+const maxTries = 100
 
 // has reports whether a program is there, as far as can be seen from outside.
 func (r *zoneRoot) has(name string) bool {
