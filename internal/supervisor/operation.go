@@ -141,7 +141,11 @@ func (s *server) boot(ctx context.Context, o *operation, args string) error {
 	switch {
 	case s.machine == nil:
 		o.notice(false, "Zone booting up")
-		if err := s.readyUp(ctx, o); err != nil {
+		least := zone.Installed
+		if o.request != nil && o.request.Op == control.OpForceBoot {
+			least = zone.Incomplete
+		}
+		if err := s.readyUp(ctx, o, least); err != nil {
 			o.notice(true, "Zone boot failed")
 			return err
 		}
@@ -249,10 +253,11 @@ func (s *server) reboot(ctx context.Context, o *operation, args string) error {
 	} else {
 		o.notice(false, "Zone rebooting with arguments: %s", args)
 	}
+	least := s.least()
 	if err := s.takeDown(ctx, o); err != nil {
 		return err
 	}
-	err := s.readyUp(ctx, o)
+	err := s.readyUp(ctx, o, least)
 	if err == nil {
 		if err = s.start(ctx, o, args); err != nil {
 			err = errors.Join(err, s.takeDown(ctx, o))

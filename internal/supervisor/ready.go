@@ -20,12 +20,13 @@ func (s *server) ready(ctx context.Context, o *operation, state zone.State) erro
 		o.say("zone is already ready")
 		return nil
 	}
+	least := s.least()
 	if state.Active() {
 		if err := s.halt(ctx, o); err != nil {
 			return err
 		}
 	}
-	if err := s.readyUp(ctx, o); err != nil {
+	if err := s.readyUp(ctx, o, least); err != nil {
 		return err
 	}
 	o.notice(false, "Zone readied")
@@ -65,12 +66,18 @@ func (s *server) claim(ctx context.Context, o *operation, least zone.State) (rel
 	return release, nil
 }
 
-// readyUp makes the zone as its configuration is now.
-func (s *server) readyUp(ctx context.Context, o *operation) error {
-	least := zone.Installed
-	if o.request != nil && o.request.Op == control.OpForceBoot {
-		least = zone.Incomplete
+// least is what a zone must be when it is made again. One that was booted
+// although it is incomplete need not be more than that now.
+func (s *server) least() zone.State {
+	if entry, err := s.store.Lookup(s.name); err == nil && entry.State == zone.Incomplete && s.machine != nil {
+		return zone.Incomplete
 	}
+	return zone.Installed
+}
+
+// readyUp makes the zone as its configuration is now, if it is at least in the
+// state given.
+func (s *server) readyUp(ctx context.Context, o *operation, least zone.State) error {
 	release, err := s.claim(ctx, o, least)
 	if err != nil {
 		return err
