@@ -33,7 +33,7 @@ func makeCgroup(_ context.Context, m *Machine) error {
 	if err := m.dedicate(); err != nil {
 		return err
 	}
-	if err := cgroup.Delegate(z.Cgroup, int(z.IDBase)); err != nil {
+	if err := errors.Join(cgroup.Delegate(z.Cgroup, int(z.IDBase)), m.allowVolumes()); err != nil {
 		return err
 	}
 	// Only commands in the zone read it. In a zone within a zone it cannot be

@@ -132,3 +132,24 @@ func TestMissingController(t *testing.T) {
 		t.Error("the group that could not be limited stays")
 	}
 }
+
+func TestDevices(t *testing.T) {
+	path := group(t)
+	if minors, err := Allowed(path); err != nil || minors != nil {
+		t.Errorf("allowed at first: %v, %v", minors, err)
+	}
+	if err := Forbid(path, 16); err != nil {
+		t.Error(err)
+	}
+	for _, minor := range []uint32{32, 16, 48, 16} {
+		if err := Allow(path, 230, minor); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(Forbid(path, 16), Forbid(path, 64)); err != nil {
+		t.Error(err)
+	}
+	if minors, err := Allowed(path); err != nil || !slices.Equal(minors, []uint32{32, 48}) {
+		t.Errorf("allowed: %v, %v", minors, err)
+	}
+}

@@ -127,8 +127,12 @@ func MakeNode(dev *os.File, n Node, base int) error {
 		return &Error{"make", "/dev/" + n.Name, err}
 	}
 	defer unix.Close(parent)
-	leaf := filepath.Base(n.Name)
-	err = unix.Mknodat(parent, leaf, mode, int(unix.Mkdev(n.Major, n.Minor)))
+	leaf, number := filepath.Base(n.Name), unix.Mkdev(n.Major, n.Minor)
+	var st unix.Stat_t
+	if unix.Fstatat(parent, leaf, &st, unix.AT_SYMLINK_NOFOLLOW) == nil && st.Mode&unix.S_IFMT == mode&unix.S_IFMT && st.Rdev != number {
+		_ = unix.Unlinkat(parent, leaf, 0) // of a device that had the name before
+	}
+	err = unix.Mknodat(parent, leaf, mode, int(number))
 	if err == nil {
 		err = unix.Fchownat(parent, leaf, base, base, unix.AT_SYMLINK_NOFOLLOW)
 	}

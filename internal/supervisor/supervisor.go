@@ -182,6 +182,9 @@ func (s *server) recover() error {
 	m, err := boot.Adopt(record)
 	if err == nil && (record.Alive() || told(m)) {
 		s.adopt(m)
+		if s.volumesWanted {
+			s.appears(anyVolume)
+		}
 		// The file may have been lost, and users other than root have no other.
 		_ = m.Record.Save()
 		return nil

@@ -5,12 +5,15 @@ package supervisor
 import (
 	"bytes"
 	"context"
+	"errors"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"zones/internal/cgroup"
 	"zones/internal/config"
 	"zones/internal/control"
 	"zones/internal/schema"
@@ -48,6 +51,8 @@ func listenVolumes() int {
 	if err != nil {
 		return -1
 	}
+	// Events that are lost cost more than room for them; root may have it.
+	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 4<<20)
 	if err := unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: 1}); err != nil {
 		unix.Close(fd)
 		return -1
@@ -62,6 +67,10 @@ func (s *server) volumes() {
 	var buf [8192]byte
 	for range 64 {
 		n, from, err := unix.Recvfrom(s.uevents, buf[:], unix.MSG_DONTWAIT)
+		if errors.Is(err, unix.ENOBUFS) {
+			s.appears(anyVolume)
+			continue
+		}
 		if err != nil || n <= 0 {
 			return
 		}
@@ -69,11 +78,21 @@ func (s *server) volumes() {
 		if a, ok := from.(*unix.SockaddrNetlink); !ok || a.Pid != 0 {
 			continue
 		}
+		if minor, ok := volumeGone(buf[:n]); ok {
+			// At once: the number is free for another's volume.
+			if err := cgroup.Forbid(control.GroupOf(s.name), minor); err != nil {
+				s.log("%v", err)
+				s.appears(anyVolume)
+			}
+		}
 		if name := volumeDevice(buf[:n]); name != "" {
 			s.appears(name)
 		}
 	}
 }
+
+// anyVolume stands for volumes that have gone, or may have, unseen.
+const anyVolume = ""
 
 // appears notes a volume's device until there is time for it. Zones make and
 // destroy as many as they like: what is asked for comes before, and a name that
@@ -113,6 +132,21 @@ func volumeDevice(event []byte) string {
 	return ""
 }
 
+// volumeGone is the minor number of a volume, or of a partition of one, that an
+// announcement removes.
+func volumeGone(event []byte) (minor uint32, ok bool) {
+	if !bytes.HasPrefix(event, []byte("remove@/devices/virtual/block/zd")) {
+		return 0, false
+	}
+	for _, field := range bytes.Split(event, []byte{0}) {
+		if text, ok := bytes.CutPrefix(field, []byte("MINOR=")); ok {
+			n, err := strconv.ParseUint(string(text), 10, 32)
+			return uint32(n), err == nil
+		}
+	}
+	return 0, false
+}
+
 // addVolume gives the zone a node of a new volume; the host's own appears a
 // moment after it is announced.
 func (s *server) addVolume(ctx context.Context, name string) error {
@@ -125,6 +159,9 @@ func (s *server) addVolume(ctx context.Context, name string) error {
 	patterns := devicePatterns(c)
 	wanted := func(node string) bool {
 		return slices.ContainsFunc(patterns, func(p string) bool { return spec.Matches(p, "/dev/"+node) })
+	}
+	if name == anyVolume {
+		return s.machine.CheckVolumes(wanted)
 	}
 	for wait := 10 * time.Millisecond; wait < time.Second; wait *= 2 {
 		if err = s.machine.AddVolume(ctx, name, wanted); err == nil {
