@@ -104,7 +104,7 @@ func startProcess(ctx context.Context, m *Machine) error {
 	defer host.Close()
 	tree := z.Tree
 	tree.Dev.Console = m.Term.Path
-	in := &nsexec.Init{Namespaces: z.Namespaces, Cgroup: m.cgroup, Root: mount.Inside, HostMounts: host, Mounts: z.Mounts,
+	in := &nsexec.Init{Namespaces: z.Namespaces, Owner: z.IDBase, Cgroup: m.cgroup, Root: mount.Inside, HostMounts: host, Mounts: z.Mounts,
 		Hostname: z.Hostname, Title: string(z.Name),
 		Console: "/dev/console", Keep: []*os.File{m.Term.Master, m.Term.Slave}, Limits: z.Process, Env: z.Env}
 	z.Process.Rlimits = nsexec.AllowRlimits(z.Process.Rlimits)

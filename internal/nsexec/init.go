@@ -28,6 +28,7 @@ type Mount struct {
 // the first process and keeps its exit status for whoever asks.
 type Init struct {
 	Namespaces uint64   // CLONE_NEW*
+	Owner      uint32   // who owns the user namespace
 	Cgroup     *os.File // directory of the cgroup to start in
 	Root       string   // new root, as our thread's mount namespace has it
 	HostMounts *os.File // mount namespace that the keeper goes back to
@@ -100,7 +101,9 @@ func (in *Init) Start(ctx context.Context) (*Keeper, error) {
 	// We are spared when memory runs out; the zone is not.
 	keeper.oomScore("0")
 	keeper.plain()
+	keeper.as(in.Owner)
 	keeper.Fork(pid, "clone first process", args, first)
+	keeper.as(0)
 	keeper.oomScore("-900")
 	// Or the kernel makes two megabytes again of the few pages that stay.
 	keeper.Try("no huge pages", unix.SYS_PRCTL, unix.PR_SET_THP_DISABLE, 1, 0, 0, 0)
@@ -174,6 +177,17 @@ func (p *Program) plain() {
 	p.Try("sched_setscheduler", unix.SYS_SCHED_SETSCHEDULER, 0, unix.SCHED_NORMAL, make([]byte, 8))
 	p.Try("sched_setaffinity", unix.SYS_SCHED_SETAFFINITY, 0, 1024, bytes.Repeat([]byte{0xff}, 1024))
 	p.Try("ioprio_set", unix.SYS_IOPRIO_SET, ofProcess, 0, 0)
+}
+
+// as appends a change of the process's user, who keeps all capabilities. What the
+// kernel counts for each user, such as signals that wait and inotify instances,
+// it counts for the owner of a user namespace too, within his own limits: were
+// that root, then any container could leave nothing to root and to the others.
+func (p *Program) as(uid uint32) {
+	const noFixup, same = 1 << 2, -1
+	p.Call("keep capabilities", unix.SYS_PRCTL, unix.PR_SET_SECUREBITS, noFixup, 0, 0, 0)
+	p.Call("setresuid", unix.SYS_SETRESUID, same, uid, same)
+	p.Call("set secure bits", unix.SYS_PRCTL, unix.PR_SET_SECUREBITS, 0, 0, 0, 0)
 }
 
 // oomScore appends the setting of the process's own score.

@@ -76,47 +76,6 @@ func TestWaitFor(t *testing.T) {
 	}
 }
 
-// TestKillDoesNotWait kills a child that somebody else traces, and does not wait
-// for: the kernel keeps it from us.
-func TestKillDoesNotWait(t *testing.T) {
-	requireRoot(t)
-	start := func(build func(p *Program)) *Child {
-		p, err := NewProgram()
-		if err != nil {
-			t.Fatal(err)
-		}
-		p.CloseAllBut()
-		build(p)
-		p.Mark("here", 0)
-		p.Pause()
-		c, err := p.Start(0, -1)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := c.AwaitMark(background(t)); err != nil {
-			t.Fatal(err)
-		}
-		return c
-	}
-	child := start(func(*Program) {})
-	tracer := start(func(p *Program) {
-		p.Call("trace", unix.SYS_PTRACE, unix.PTRACE_SEIZE, child.PID, 0, 0)
-	})
-	killed := make(chan error, 1)
-	go func() { killed <- child.Kill() }()
-	select {
-	case err := <-killed:
-		if !errors.Is(err, errStays) {
-			t.Errorf("kill: %v", err)
-		}
-	case <-time.After(10 * time.Second):
-		t.Error("waits")
-	}
-	if err := tracer.Kill(); err != nil {
-		t.Error(err)
-	}
-}
-
 func TestFailuresNameTheCall(t *testing.T) {
 	p, err := NewProgram()
 	if err != nil {
