@@ -98,9 +98,16 @@ func (s *Store) Create(c *config.Config, base Generation) (Generation, error) {
 }
 
 // Rename stores the configuration of zone old under the name that it has now,
-// with all other changes in it. State and UUID are kept. Fails for ErrInUse.
+// with all other changes in it. State and UUID are kept,
+// and so are notes about the zone. Fails for ErrInUse.
 func (s *Store) Rename(old zone.Name, c *config.Config, base Generation) (Generation, error) {
-	return s.store(c, func(p put) error { return s.renameDoc(old, p, base) })
+	gen, err := s.store(c, func(p put) error { return s.renameDoc(old, p, base) })
+	for _, note := range []string{MoveNote, IDsNote} {
+		if err == nil {
+			_ = unix.Rename(filepath.Join(s.ConfigDir(), string(old)+note), filepath.Join(s.ConfigDir(), string(c.Name())+note))
+		}
+	}
+	return gen, err
 }
 
 func (s *Store) store(c *config.Config, save func(put) error) (Generation, error) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -308,6 +309,27 @@ func TestSetPathAndRegister(t *testing.T) {
 		t.Errorf("%+v, %v", sum, err)
 	}
 	clean(t, s)
+}
+
+// What is written down about a zone stays with it under another name.
+func TestRenameNotes(t *testing.T) {
+	s := testStore(t)
+	write(t, s.ConfigFile("db1"), illumosXML)
+	if err := s.Register("db1"); err != nil {
+		t.Fatal(err)
+	}
+	c, gen, err := s.Load("db1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, s.ConfigDir()+"/db1"+MoveNote, "x")
+	c.SetName("db2")
+	if _, err := s.Rename("db1", c, gen); err != nil {
+		t.Fatal(err)
+	}
+	if left, _ := filepath.Glob(s.ConfigDir() + "/db*" + MoveNote); len(left) != 1 || read(t, s.ConfigDir()+"/db2"+MoveNote) != "x" {
+		t.Errorf("there are %q", left)
+	}
 }
 
 func TestWriteFile(t *testing.T) {
