@@ -204,7 +204,7 @@ func (t *tree) whiteout(name string, u *untarring) (bool, error) {
 	case !strings.HasPrefix(base, whiteoutPrefix):
 		return false, nil
 	case base == whiteoutOpaque:
-		return true, t.emptyDirectory(dir, u.made)
+		return true, t.emptyDirectory(dir, 0, u.made)
 	case strings.HasPrefix(base, whiteoutMeta):
 		return true, nil
 	}
@@ -239,8 +239,8 @@ func (t *tree) remove(name string) error {
 
 // emptyDirectory takes away what dir holds except the members in keep and what
 // leads to them.
-func (t *tree) emptyDirectory(dir string, keep map[string]struct{}) error {
-	fd, err := t.open(dir, unix.O_RDONLY|unix.O_DIRECTORY)
+func (t *tree) emptyDirectory(dir string, flags int, keep map[string]struct{}) error {
+	fd, err := t.open(dir, unix.O_RDONLY|unix.O_DIRECTORY|flags)
 	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) {
 		return nil
 	}
@@ -254,8 +254,9 @@ func (t *tree) emptyDirectory(dir string, keep map[string]struct{}) error {
 	for _, member := range members {
 		name := path.Join(dir, member)
 		if _, kept := keep[name]; kept {
-			// It may stand for a directory of both layers.
-			err = t.emptyDirectory(name, keep)
+			// It may stand for a directory of both layers, but not for one that
+			// it is a link to.
+			err = t.emptyDirectory(name, unix.O_NOFOLLOW, keep)
 		} else {
 			err = t.remove(name)
 		}

@@ -36,15 +36,16 @@ func testLayers(t *testing.T) [][]byte {
 	return [][]byte{
 		archive(t, dir("etc"), reg("etc/a", "a1"), reg("etc/b", "b1"), dir("var"), dir("var/old"), reg("var/old/x", "x"),
 			dir("run"), sym("var/run", "/run"), dir("opt"), dir("opt/in"), reg("opt/in/gone", "g"), reg("opt/file", "f"),
-			dir("swap"), reg("swap/x", "x"), reg("plain", "p")),
+			dir("swap"), reg("swap/x", "x"), reg("plain", "p"), dir("late"), reg("late/old", "o"), dir("kept"), reg("kept/in", "k")),
 		archive(t, reg("etc/.wh.a", ""), reg("etc/b", "b2"), reg("var/.wh.old", ""), reg("var/run/pid", "7"),
-			dir("opt"), reg("opt/.wh..wh..opq", ""), reg("opt/new", "n"), reg("swap", "now a file"), dir("plain")),
+			dir("opt"), reg("opt/.wh..wh..opq", ""), reg("opt/new", "n"), reg("swap", "now a file"), dir("plain"),
+			dir("late"), sym("late/link", "../kept"), reg("late/.wh..wh..opq", "")),
 		archive(t, reg("opt/.wh.file", ""), reg("etc/c", "c3"), hard("etc/d", "etc/b"), reg("etc/.wh.never", ""),
 			reg("plain/in", "x"), reg("etc/.wh..wh.plnk", "")),
 	}
 }
 
-const wantTree = "etc/ etc/b=b2 etc/c=c3 etc/d=b2 opt/ opt/new=n plain/ plain/in=x run/ run/pid=7 swap=now a file var/ var/run@/run"
+const wantTree = "etc/ etc/b=b2 etc/c=c3 etc/d=b2 kept/ kept/in=k late/ late/link@../kept opt/ opt/new=n plain/ plain/in=x run/ run/pid=7 swap=now a file var/ var/run@/run"
 
 func testImage(t *testing.T, arch string, layers [][]byte) v1.Image {
 	t.Helper()
