@@ -13,7 +13,9 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
+	"syscall"
 )
 
 // The reasons for which zfs refuses, as far as a caller may want to choose by
@@ -143,14 +145,27 @@ func Available() error {
 	return nil
 }
 
+// endless are the subcommands that take as long as there is something to read
+// or write. They are ended with ctx; the others go on to their end, since what
+// they leave halfway, such as a file system that is not mounted, is not found
+// again.
+var endless = []string{"send", "receive", "list", "get"}
+
 // command prepares a call. The words are in English whatever the caller's
-// language, and no terminal is asked for keys.
+// language, no terminal is asked for keys, and its signals are for the caller.
 func command(ctx context.Context, args ...string) (*exec.Cmd, error) {
 	path, err := program()
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.CommandContext(ctx, path, args...)
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	cmd := exec.Command(path, args...)
+	if slices.Contains(endless, args[0]) {
+		cmd = exec.CommandContext(ctx, path, args...)
+	}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"}
 	cmd.Dir = "/"
 	return cmd, nil
