@@ -86,14 +86,17 @@ func privately(dataset string, do func(fd int) error) error {
 		return fmt.Errorf("mount: %w", err)
 	}
 	fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
-	if err == nil {
-		err = do(fd)
+	// It stays until fd is closed, and goes with whoever is killed meanwhile.
+	if err2 := unix.Unmount(dir, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW); err == nil && err2 != nil {
 		unix.Close(fd)
+		return fmt.Errorf("unmount: %w", err2)
 	}
-	if err2 := unix.Unmount(dir, unix.UMOUNT_NOFOLLOW); err == nil && err2 != nil {
-		err = fmt.Errorf("unmount: %w", err2)
+	_ = os.Remove(dir)
+	if err != nil {
+		return err
 	}
-	return err
+	defer unix.Close(fd)
+	return do(fd)
 }
 
 // folder shifts a folder and what is in it, depth first.
