@@ -261,7 +261,7 @@ func (c *cloning) cloneSnapshot(ctx context.Context, snapshot string) error {
 	if !ok {
 		return errNoHome
 	}
-	if at, err := zfs.MountedAt(path); err != nil || at != "" {
+	if _, on, err := mountedOn(path); err != nil || on {
 		c.m.Talk.Bare(fmt.Sprintf("A file system is already mounted on %s,\npreventing use of a ZFS clone.", path))
 		return errNoHome
 	}

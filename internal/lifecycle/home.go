@@ -148,7 +148,7 @@ func (m *Manager) makeHome(ctx context.Context, path string) {
 	if !ok || !emptyFolder(path) {
 		return
 	}
-	if dataset, err := zfs.MountedAt(path); err != nil || dataset != "" {
+	if _, on, err := mountedOn(path); err != nil || on {
 		return
 	}
 	err := h.makeAbove(ctx)
@@ -176,8 +176,9 @@ func (m *Manager) makeHome(ctx context.Context, path string) {
 	m.Talk.Print("A ZFS file system has been created for this zone.")
 }
 
-// emptyFolder reports whether a folder is missing or holds nothing: a file
-// system mounted over it must not hide anything.
+// emptyFolder reports whether a folder is missing or holds nothing, but for the
+// folder .zfs that ZFS may show: a file system mounted over it must not hide
+// anything.
 func emptyFolder(path string) bool {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -187,6 +188,6 @@ func emptyFolder(path string) bool {
 		return false
 	}
 	defer f.Close()
-	names, _ := f.Readdirnames(1)
-	return len(names) == 0
+	names, _ := f.Readdirnames(2)
+	return len(names) == 0 || len(names) == 1 && names[0] == ".zfs"
 }

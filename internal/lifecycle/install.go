@@ -6,11 +6,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"zones/internal/brand"
@@ -140,7 +138,7 @@ func (in *install) open(ctx context.Context) error {
 			}
 		}
 	}
-	return in.room()
+	return in.room(ctx)
 }
 
 // source is what a root is to be filled from.
@@ -150,10 +148,12 @@ func (m *Manager) source(letter, name string) *unpacker.Source {
 
 // room refuses to mix a source with what somebody has put there, or to put it
 // in the place of that.
-func (in *install) room() error {
+func (in *install) room(ctx context.Context) error {
 	switch {
 	case in.receives() && !emptyFolder(in.path):
 		return aboutf("%s is not empty, and what is received would take its place.", in.path)
+	case in.receives():
+		return in.replaceable(ctx)
 	case !in.receives() && !emptyFolder(in.root()):
 		return aboutf("%s is not empty: install without a source to use what is there.", in.root())
 	}
@@ -264,7 +264,7 @@ func (in *install) post(ctx context.Context) error {
 
 // startOver takes back an installation whose command asked for that.
 func (in *install) startOver(ctx context.Context, cause error) error {
-	if err := in.m.removeZonepath(ctx, in.path); err != nil {
+	if err := in.m.removeZonepath(ctx, in.z.name, in.path); err != nil {
 		in.m.Talk.Named("cleaning up zonepath failed", err)
 		return cause
 	}
@@ -272,104 +272,4 @@ func (in *install) startOver(ctx context.Context, cause error) error {
 		return err
 	}
 	return cause
-}
-
-// receive makes the zonepath's file system out of a snapshot or a stream. What
-// it holds is either a zonepath, with root in it, or a root.
-func (in *install) receive(ctx context.Context, s *unpacker.Source) error {
-	at, err := zfs.MountedAt(in.path)
-	if err != nil {
-		return err
-	}
-	if at == "" {
-		return sourceError(s.Short, errors.New("the zonepath is not a ZFS file system of its own"))
-	}
-	// The file system was made for the zonepath, by us or with settings of its
-	// own; what comes takes its place.
-	set, err := zfs.Local(ctx, at)
-	if err != nil {
-		return sourceError(s.Short, err)
-	}
-	if err := zfs.Destroy(ctx, at); err != nil {
-		return sourceError(s.Short, err)
-	}
-	h := home{path: in.path}
-	set = slices.DeleteFunc(set, func(prop string) bool {
-		place := strings.HasPrefix(prop, "mountpoint=")
-		h.explicit = h.explicit || place
-		return place
-	})
-	if s.Form == unpacker.Snapshot {
-		err = zfs.Copy(ctx, s.Short, at, nil, h.properties()...)
-	} else {
-		var stream io.ReadCloser
-		if stream, err = s.Stream(ctx); err == nil {
-			err = zfs.Receive(ctx, stream, at, h.properties()...)
-			_ = stream.Close()
-		}
-	}
-	if err == nil {
-		err = in.mountReceived(ctx, at)
-	}
-	if err == nil && len(set) > 0 {
-		err = zfs.Set(ctx, at, set...)
-	}
-	if err != nil {
-		return sourceError(s.Short, err)
-	}
-	return in.arrange()
-}
-
-// mountReceived mounts what was received, and drops the snapshots that came
-// with it.
-func (in *install) mountReceived(ctx context.Context, dataset string) error {
-	snapshots, err := zfs.Snapshots(ctx, dataset)
-	if err != nil {
-		return err
-	}
-	for _, s := range snapshots {
-		if err := zfs.Destroy(ctx, s.Name); err != nil {
-			return err
-		}
-	}
-	if at, err := zfs.MountedAt(in.path); err != nil || at == dataset {
-		return err
-	}
-	// Whoever owns it where it comes from must not get into it here, not for a
-	// moment.
-	if err := privately(dataset, closeUp); err != nil {
-		return err
-	}
-	return zfs.Mount(ctx, dataset)
-}
-
-// arrange puts a bare root file system where a zonepath has it. Renaming within
-// one file system costs nothing.
-func (in *install) arrange() error {
-	if info, err := os.Lstat(in.root()); err == nil && info.IsDir() {
-		if _, err := os.Lstat(filepath.Join(in.path, "usr")); err != nil {
-			return keepPrivate(in.path)
-		}
-	}
-	names, err := os.ReadDir(in.path)
-	if err != nil {
-		return err
-	}
-	// A root file system has a folder root of its own: that of its user.
-	temp := filepath.Join(in.path, ".zoneroot")
-	if err := os.Mkdir(temp, 0o755); err != nil {
-		return err
-	}
-	for _, n := range names {
-		if n.Name() == ".zfs" {
-			continue
-		}
-		if err := os.Rename(filepath.Join(in.path, n.Name()), filepath.Join(temp, n.Name())); err != nil {
-			return err
-		}
-	}
-	if err := os.Rename(temp, in.root()); err != nil {
-		return err
-	}
-	return keepPrivate(in.path)
 }

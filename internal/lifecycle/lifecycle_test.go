@@ -263,7 +263,7 @@ func TestArrange(t *testing.T) {
 func TestRemovalStatus(t *testing.T) {
 	m := &Manager{}
 	for _, path := range []string{"", "/"} {
-		if err := m.removeZonepath(context.Background(), path); removalStatus(err) != 12 {
+		if err := m.removeZonepath(context.Background(), "z1", path); removalStatus(err) != 12 {
 			t.Errorf("%q: %v", path, err)
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"zones/internal/entrypoint"
 	"zones/internal/store"
 	"zones/internal/zfs"
+	"zones/internal/zone"
 )
 
 // standard are the entries of a zonepath that belong to the zone.
@@ -25,7 +26,7 @@ var errZonepath = errors.New("invalid zonepath")
 // removeZonepath removes a zonepath: a file system of its own is destroyed,
 // clones of it living on; a folder is removed. Where somebody put other things
 // there, they stay.
-func (m *Manager) removeZonepath(ctx context.Context, path string) error {
+func (m *Manager) removeZonepath(ctx context.Context, name zone.Name, path string) error {
 	if path == "" || path == "/" {
 		return fmt.Errorf("%w '%s'", errZonepath, path)
 	}
@@ -36,9 +37,20 @@ func (m *Manager) removeZonepath(ctx context.Context, path string) error {
 	if err != nil {
 		return bareErr(err)
 	}
+	dataset, err := homeAt(ctx, path)
+	if err != nil {
+		return err
+	}
+	// What was received and is not in order yet is the zone's as a whole.
+	raw := false
+	if dataset != "" {
+		if raw, err = received(ctx, dataset, string(name)); err != nil {
+			return err
+		}
+	}
 	foreign := false
 	for _, e := range entries {
-		foreign = foreign || !standard[e.Name()] && e.Name() != ".zfs"
+		foreign = foreign || !raw && !standard[e.Name()] && e.Name() != ".zfs"
 	}
 	if foreign {
 		for name := range standard {
@@ -51,11 +63,7 @@ func (m *Manager) removeZonepath(ctx context.Context, path string) error {
 			"entries have been removed.", path))
 		return nil
 	}
-	dataset, err := zfs.MountedAt(path)
-	if err != nil {
-		return err
-	}
-	if dataset != "" && zfs.Available() == nil {
+	if dataset != "" {
 		err := m.destroyHome(ctx, dataset, path)
 		if err == nil {
 			m.Talk.Print("The ZFS file system for this zone has been destroyed.")
@@ -64,7 +72,30 @@ func (m *Manager) removeZonepath(ctx context.Context, path string) error {
 		m.Talk.Bare(err.Error())
 		return m.emptyHome(ctx, dataset, path)
 	}
+	switch _, on, err := mountedOn(path); {
+	case err != nil:
+		return err
+	case on:
+		return m.clearFolder(path)
+	}
 	return m.removeTree(path)
+}
+
+// clearFolder removes what is in a folder that stays.
+func (m *Manager) clearFolder(path string) error {
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		return subject(path, bareErr(err))
+	}
+	for _, e := range entries {
+		if e.Name() == ".zfs" {
+			continue
+		}
+		if err := m.removeTree(filepath.Join(path, e.Name())); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // snapshotPrefix is what the snapshots made for clones begin with.
@@ -114,13 +145,37 @@ func (m *Manager) destroyHome(ctx context.Context, dataset, path string) error {
 	return nil
 }
 
-// dropOrigin destroys the snapshot a clone came from, if it was made for a
-// clone and has no other.
+// dropOrigin destroys the snapshot a clone came from, if that is a zone's and
+// has no other clone. One that somebody keeps to make zones of is his.
 func (m *Manager) dropOrigin(ctx context.Context, origin string) {
+	dataset, _, _ := strings.Cut(origin, "@")
+	if number(origin) == 0 && !m.ofZone(dataset) {
+		return
+	}
 	clones, err := zfs.Value(ctx, origin, "clones")
 	if err == nil && (clones == "" || clones == "-") {
 		_ = zfs.Destroy(ctx, origin)
 	}
+}
+
+// ofZone reports whether a dataset is mounted where a zone is.
+func (m *Manager) ofZone(dataset string) bool {
+	mounted, err := zfs.MountTable()
+	if err != nil {
+		return false
+	}
+	entries, err := m.Store.Index()
+	if err != nil {
+		return false
+	}
+	for _, at := range mounted {
+		for _, e := range entries {
+			if at.Dataset == dataset && at.Path == e.Path && e.Name != zone.Global {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // promoteClone makes the youngest clone of a dataset's snapshots the owner of

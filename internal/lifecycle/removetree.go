@@ -15,7 +15,7 @@ import (
 )
 
 // removeTree removes a file, or a folder and all in it, not following links and
-// not leaving its file system by them.
+// not entering what is mounted below it: that is somebody else's.
 func (m *Manager) removeTree(path string) error {
 	if err := removeAll(path); err != nil {
 		m.Talk.About(fmt.Sprintf("cannot remove %s: %v", path, cli.Reason(err)))
@@ -95,8 +95,11 @@ func (r *removal) entry(dir int, name string, depth int) error {
 	if err != unix.EISDIR && err != unix.EPERM {
 		return unlessGone(err)
 	}
-	fd, openErr := unix.Openat(dir, name, folderFlags, 0)
-	if openErr != nil {
+	fd, openErr := unix.Openat2(dir, name, &unix.OpenHow{Flags: folderFlags, Resolve: unix.RESOLVE_NO_XDEV})
+	switch {
+	case openErr == unix.EXDEV:
+		return unix.EBUSY
+	case openErr != nil:
 		return unlessGone(err)
 	}
 	defer unix.Close(fd)

@@ -4,8 +4,7 @@ package lifecycle
 
 import (
 	"context"
-	"fmt"
-	"path/filepath"
+	"strings"
 
 	"zones/internal/brand"
 	"zones/internal/control"
@@ -33,7 +32,7 @@ func (m *Manager) Uninstall(ctx context.Context, name zone.Name, agreed func(con
 	}
 	defer unlock()
 	return walk(ctx, zone.Uninstall, []step{
-		{"mounts", func(context.Context) error { return m.refuseMounts(filepath.Join(z.entry.Path, rootName)) }},
+		{"mounts", func(ctx context.Context) error { return m.removable(ctx, name, z.entry.Path) }},
 		{"before", func(ctx context.Context) error {
 			_, err := m.hook(ctx, z, brand.PreUninstall, m.Words...)
 			return err
@@ -43,7 +42,7 @@ func (m *Manager) Uninstall(ctx context.Context, name zone.Name, agreed func(con
 			if ran, err := m.hook(ctx, z, brand.Uninstall, m.Words...); ran || err != nil {
 				return err
 			}
-			if err := m.removeZonepath(ctx, z.entry.Path); err != nil {
+			if err := m.removeZonepath(ctx, name, z.entry.Path); err != nil {
 				return &Failure{Form: Named, Text: "cleaning up zonepath failed", Err: err, Status: removalStatus(err)}
 			}
 			return nil
@@ -59,16 +58,22 @@ func (m *Manager) Uninstall(ctx context.Context, name zone.Name, agreed func(con
 }
 
 // dropUnused destroys snapshots that were made to clone this zone from when no
-// clone came of them.
+// clone came of them, and what was received for it and is mounted nowhere.
 func dropUnused(ctx context.Context, name zone.Name) error {
 	if zfs.Available() != nil {
 		return nil
 	}
-	made, err := zfs.SnapshotsWith(ctx, forProp, string(name))
+	made, err := zfs.With(ctx, forProp, string(name))
 	if err != nil {
 		return nil // a pool that is gone is no reason to keep the zone
 	}
 	for _, s := range made {
+		if !strings.Contains(s.Name, "@") {
+			if got, err := zfs.Get(ctx, s.Name, "mounted"); err == nil && got["mounted"].Value == "no" {
+				_ = dropReceived(ctx, s.Name, string(name))
+			}
+			continue
+		}
 		// A copy of such a snapshot, on a backup, has the property as well.
 		got, err := zfs.Get(ctx, s.Name, forProp)
 		if err == nil && got[forProp].Local() && len(s.Clones) == 0 {
@@ -87,20 +92,4 @@ func (m *Manager) noteUninstall(ctx context.Context, name zone.Name) {
 	}
 	defer conn.Close()
 	_ = conn.Do(ctx, control.OpUninstall, "", nil)
-}
-
-// refuseMounts fails when something is mounted below dir.
-func (m *Manager) refuseMounts(dir string) error {
-	below, err := mountsBelow(dir)
-	if err != nil {
-		return err
-	}
-	if len(below) == 0 {
-		return nil
-	}
-	m.Talk.About(fmt.Sprintf("These file systems are mounted on subdirectories of %s.\n", dir))
-	for _, path := range below {
-		m.Talk.About(fmt.Sprintf("  %s\n", path))
-	}
-	return errSaid
 }

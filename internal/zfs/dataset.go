@@ -174,10 +174,10 @@ func Snapshot(ctx context.Context, snapshot string, props ...string) error {
 	return err
 }
 
-// SnapshotsWith lists all snapshots of the machine whose user property has a
-// value.
-func SnapshotsWith(ctx context.Context, prop, value string) ([]SnapshotInfo, error) {
-	out, err := run(ctx, "", "list", "-H", "-t", "snapshot", "-o", "name,clones,"+prop)
+// With lists all snapshots and file systems of the machine whose user property
+// has a value, which may be inherited.
+func With(ctx context.Context, prop, value string) ([]SnapshotInfo, error) {
+	out, err := run(ctx, "", "list", "-H", "-t", "snapshot,filesystem", "-o", "name,clones,"+prop)
 	if err != nil {
 		return nil, err
 	}
