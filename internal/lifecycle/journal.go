@@ -11,6 +11,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"golang.org/x/sys/unix"
+
 	"zones/internal/store"
 	"zones/internal/zfs"
 	"zones/internal/zone"
@@ -36,6 +38,19 @@ type journal struct {
 	Inherited bool   // its mountpoint was inherited
 	Root      string // the dataset of a separate root
 	Home      string // the dataset that a copy gets for itself
+	Legacy    bool   // the dataset's mountpoint was "legacy"
+	Was       string // what tells From, before the move, from what comes to be there
+}
+
+// identity tells a folder from any other that has its name before or after it;
+// empty when there is none.
+func identity(path string) string {
+	var st unix.Statx_t
+	flags := unix.AT_SYMLINK_NOFOLLOW
+	if unix.Statx(unix.AT_FDCWD, path, flags, unix.STATX_INO|unix.STATX_BTIME, &st) != nil {
+		return ""
+	}
+	return fmt.Sprintf("%d %d.%09d", st.Ino, st.Btime.Sec, st.Btime.Nsec)
 }
 
 func (m *Manager) journalFile(name zone.Name) string {
@@ -129,8 +144,20 @@ func (m *Manager) complete(ctx context.Context, j *journal) error {
 }
 
 // removeOriginal removes what was copied. A separate root was not copied; the
-// host may have mounted it again meanwhile, and nothing in it is to go.
+// host may have mounted it again meanwhile, and nothing in it is to go. Nor is
+// what has come to be in the old place since.
 func (m *Manager) removeOriginal(ctx context.Context, j *journal) error {
+	// The folder that the dataset was mounted on, when that is gone already.
+	if j.Dataset != "" && os.Remove(j.From) == nil {
+		if zfs.Exists(ctx, j.Dataset) {
+			m.Talk.Bare(fmt.Sprintf("WARNING: %s is not mounted at %s, and is left alone.", j.Dataset, j.From))
+		}
+		return nil
+	}
+	if j.Was != "" && identity(j.From) != j.Was {
+		m.Talk.Bare(fmt.Sprintf("WARNING: %s is not what the zone was moved from, and is left alone.", j.From))
+		return nil
+	}
 	root := filepath.Join(j.From, rootName)
 	if at, err := zfs.MountedAt(root); err == nil && at != "" && at == j.Root {
 		if err := unmountRootAt(root); err != nil {
@@ -140,12 +167,28 @@ func (m *Manager) removeOriginal(ctx context.Context, j *journal) error {
 	if err := m.refuseMounts(j.From); err != nil {
 		return err
 	}
-	at, err := zfs.MountedAt(j.From)
-	switch {
-	case err != nil:
+	at, err := homeAt(ctx, j.From)
+	if err != nil {
 		return err
-	case at == "" || at != j.Dataset:
+	}
+	if at != j.Dataset {
+		m.Talk.Bare(fmt.Sprintf("WARNING: %s is not mounted at %s, and is left alone.", j.Dataset, j.From))
+		return nil
+	}
+	if j.Dataset == "" {
+		if _, on, err := mountedOn(j.From); err != nil || on {
+			return errors.Join(err, m.clearFolder(j.From))
+		}
 		return m.removeTree(j.From)
+	}
+	kept, err := keptSnapshots(ctx, j.Dataset)
+	if err != nil {
+		return err
+	}
+	if kept {
+		m.Talk.Bare(fmt.Sprintf("WARNING: %s has snapshots, which do not move with the zone.\n"+
+			"It is left empty, and with them.", j.Dataset))
+		return m.emptyHome(ctx, j.Dataset, j.From)
 	}
 	if err := m.destroyHome(ctx, j.Dataset, j.From); err != nil {
 		m.Talk.Bare(err.Error())
@@ -154,24 +197,24 @@ func (m *Manager) removeOriginal(ctx context.Context, j *journal) error {
 	return nil
 }
 
+// keptSnapshots reports whether a dataset has snapshots that were not made for
+// clones.
+func keptSnapshots(ctx context.Context, dataset string) (bool, error) {
+	all, err := zfs.Snapshots(ctx, dataset)
+	for _, s := range all {
+		if number(s.Name) == 0 {
+			return true, err
+		}
+	}
+	return false, err
+}
+
 // emptyHome removes what is in a file system that cannot be destroyed.
 func (m *Manager) emptyHome(ctx context.Context, dataset, path string) error {
 	if at, err := zfs.MountedAt(path); err == nil && at == "" {
 		_ = zfs.Mount(ctx, dataset)
 	}
-	entries, err := os.ReadDir(path)
-	if err != nil {
-		return subject(path, bareErr(err))
-	}
-	for _, e := range entries {
-		if e.Name() == ".zfs" {
-			continue
-		}
-		if err := m.removeTree(filepath.Join(path, e.Name())); err != nil {
-			return err
-		}
-	}
-	return nil
+	return m.clearFolder(path)
 }
 
 // takeBack undoes a move as far as it has come. Each part may have been done or
@@ -190,10 +233,13 @@ func (m *Manager) takeBack(ctx context.Context, name zone.Name, indexPath string
 		err = m.mountBack(ctx, j)
 	case byRename:
 		if _, statErr := os.Lstat(j.From); errors.Is(statErr, fs.ErrNotExist) {
+			if j.Was != "" && identity(j.To) != j.Was {
+				return fmt.Errorf("the zone is neither at %s nor at %s", j.From, j.To)
+			}
 			err = os.Rename(j.To, j.From)
 		}
 	case byCopy:
-		err = m.removeCopy(ctx, j.To, j.Home)
+		err = m.removeCopy(ctx, j)
 	}
 	if err != nil {
 		return err
@@ -218,6 +264,18 @@ func (m *Manager) mountBack(ctx context.Context, j *journal) error {
 	if _, err := makeZonepath(j.From); err != nil {
 		return err
 	}
+	if j.Legacy {
+		if err := zfs.Set(ctx, j.Dataset, "mountpoint=legacy"); err != nil {
+			return err
+		}
+		if at, err := zfs.MountedAt(j.From); err != nil || at == j.Dataset {
+			return err
+		}
+		if err := unix.Mount(j.Dataset, j.From, "zfs", 0, ""); err != nil {
+			return subject(j.Dataset, err)
+		}
+		return nil
+	}
 	if j.Inherited {
 		if err := zfs.Inherit(ctx, j.Dataset, "mountpoint"); err != nil {
 			return err
@@ -232,28 +290,37 @@ func (m *Manager) mountBack(ctx context.Context, j *journal) error {
 }
 
 // removeCopy removes what was copied so far, and the file system made for it.
-func (m *Manager) removeCopy(ctx context.Context, path, home string) error {
-	at, err := zfs.MountedAt(path)
+// What has no name of the original is somebody else's.
+func (m *Manager) removeCopy(ctx context.Context, j *journal) error {
+	at, err := homeAt(ctx, j.To)
 	if err != nil {
 		return err
 	}
-	if at != "" && at == home {
+	entries, err := os.ReadDir(j.To)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	foreign := false
+	for _, e := range entries {
+		if _, err := os.Lstat(filepath.Join(j.From, e.Name())); err != nil {
+			foreign = true
+			continue
+		}
+		if e.Name() == ".zfs" {
+			continue
+		}
+		if err := m.removeTree(filepath.Join(j.To, e.Name())); err != nil {
+			return err
+		}
+	}
+	switch {
+	case foreign:
+		m.Talk.Bare(fmt.Sprintf("WARNING: %s holds other things than the copy of the zone, which are left alone.", j.To))
+	case at != "" && at == j.Home:
 		if err := zfs.DestroyAll(ctx, at); err != nil {
 			return err
 		}
 		dropAbove(ctx, at)
-	}
-	entries, err := os.ReadDir(path)
-	if err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
-		return err
-	}
-	for _, e := range entries {
-		if err := os.RemoveAll(filepath.Join(path, e.Name())); err != nil {
-			return err
-		}
 	}
 	return nil
 }

@@ -116,28 +116,37 @@ func (mv *moving) steps() []step {
 }
 
 // plan chooses the first method that applies: a file system of the zonepath's
-// own is mounted elsewhere, unless the new place is on another pool; a folder
-// is renamed within its file system; and otherwise all is copied.
+// own is mounted elsewhere, unless the new place is on another pool or has a
+// file system already; a folder is renamed within its file system; and
+// otherwise all is copied.
 func (mv *moving) plan(ctx context.Context) error {
-	dataset, err := zfs.MountedAt(mv.From)
+	mv.Was = identity(mv.From)
+	dataset, err := homeAt(ctx, mv.From)
 	if err != nil {
 		return err
 	}
-	if dataset != "" && zfs.Available() == nil {
+	_, taken, err := mountedOn(mv.To)
+	if err != nil {
+		return err
+	}
+	if dataset != "" {
 		got, err := zfs.Get(ctx, dataset, "mountpoint")
 		if err != nil {
 			return subject("could not move zone", err)
 		}
 		mv.Method, mv.Dataset, mv.Inherited = byMount, dataset, !got["mountpoint"].Local()
-		if h, ok := homeOf(ctx, mv.To); ok && pool(h.dataset) != pool(dataset) {
+		mv.Legacy = !mv.Inherited && got["mountpoint"].Value == "legacy"
+		if h, ok := homeOf(ctx, mv.To); taken || ok && pool(h.dataset) != pool(dataset) {
 			mv.Method = byCopy
 		}
-	} else if sameDevice(mv.From, mv.To) {
+	} else if _, on, err := mountedOn(mv.From); err != nil {
+		return err
+	} else if !on && !taken && sameDevice(mv.From, mv.To) {
 		mv.Method = byRename
 	} else {
 		mv.Method = byCopy
 	}
-	if h, ok := homeOf(ctx, mv.To); mv.Method == byCopy && ok && !zfs.Exists(ctx, h.dataset) {
+	if h, ok := homeOf(ctx, mv.To); mv.Method == byCopy && !taken && ok && !zfs.Exists(ctx, h.dataset) {
 		mv.Home = h.dataset
 	}
 	root, err := zfs.MountedAt(filepath.Join(mv.From, rootName))
