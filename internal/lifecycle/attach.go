@@ -42,11 +42,13 @@ func (m *Manager) Attach(ctx context.Context, name zone.Name, verb zone.Verb, fo
 		{"place", func(ctx context.Context) error { return m.attachable(ctx, z, verb) }},
 		{"ids", func(ctx context.Context) error { return m.attachIDs(ctx, z) }},
 		{"manifest", func(context.Context) error { return putManifestAway(z.path(), force) }},
-		{"installed", func(context.Context) error {
-			if _, err := m.Store.SetState(name, zone.Installed); err != nil {
-				return subject("could not reset state", reason(err))
-			}
-			return nil
+		{"installed", func(ctx context.Context) error {
+			return m.claim(ctx, name, z.path(), func() error {
+				if _, err := m.Store.SetState(name, zone.Installed); err != nil {
+					return subject("could not reset state", reason(err))
+				}
+				return nil
+			})
 		}},
 		{"post", func(ctx context.Context) error {
 			if force {

@@ -105,7 +105,7 @@ type cloning struct {
 
 func (c *cloning) steps() []step {
 	return []step{
-		{"incomplete", func(context.Context) error { return c.m.setState(c.z.name, zone.Incomplete) }},
+		{"incomplete", func(ctx context.Context) error { return c.m.begun(ctx, c.z) }},
 		{"hook", c.hook},
 		{"method", c.method},
 		{"ids", func(ctx context.Context) error { return c.m.giveIDs(ctx, c.z) }},
@@ -313,7 +313,11 @@ func (c *cloning) copy(ctx context.Context) error {
 		return err
 	}
 	c.m.Talk.Print(fmt.Sprintf("Copying %s...", from))
-	if err := c.m.copyTree(ctx, c.from, from, c.z.path()); err != nil {
+	err := c.m.copyTree(ctx, c.from, from, c.z.path())
+	if err == nil && c.how.Snapshot == "" {
+		err = c.m.stayed(c.from)
+	}
+	if err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -322,6 +326,16 @@ func (c *cloning) copy(ctx context.Context) error {
 		return errSaid
 	}
 	return nil
+}
+
+// stayed fails when an installed zone has not been that all along: what was
+// copied of it meanwhile may lack anything.
+func (m *Manager) stayed(z *subjectZone) error {
+	now, err := m.load(z.name)
+	if err == nil && (now.state != zone.Installed || now.entry != z.entry) {
+		err = fmt.Errorf("zone %s was changed meanwhile", z.name)
+	}
+	return err
 }
 
 // copyTree copies a zonepath of z into an empty folder.

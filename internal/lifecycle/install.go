@@ -88,7 +88,7 @@ func (in *install) root() string { return filepath.Join(in.path, rootName) }
 func (in *install) steps() []step {
 	return []step{
 		{"open", in.open},
-		{"incomplete", func(context.Context) error { return in.m.setState(in.z.name, zone.Incomplete) }},
+		{"incomplete", func(ctx context.Context) error { return in.m.begun(ctx, in.z) }},
 		{"ids", func(ctx context.Context) error { return in.m.giveIDs(ctx, in.z) }},
 		{"dataset", in.dataset},
 		{"root", in.makeRoot},

@@ -99,7 +99,7 @@ func (mv *moving) allowed() error {
 func (mv *moving) steps() []step {
 	return []step{
 		{"plan", mv.plan},
-		{"write", func(context.Context) error { return mv.m.writeJournal(mv.z.name, &mv.journal) }},
+		{"write", mv.write},
 		{"root", mv.unmountRoot},
 		{"home", mv.home},
 		{"transfer", mv.transfer},
@@ -151,6 +151,14 @@ func (mv *moving) plan(ctx context.Context) error {
 	}
 	root, err := zfs.MountedAt(filepath.Join(mv.From, rootName))
 	mv.Root = root
+	return err
+}
+
+func (mv *moving) write(ctx context.Context) error {
+	err := mv.m.claim(ctx, mv.z.name, mv.To, func() error { return mv.m.writeJournal(mv.z.name, &mv.journal) })
+	if err != nil && mv.Made {
+		_ = os.Remove(mv.To)
+	}
 	return err
 }
 

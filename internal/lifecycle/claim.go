@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package lifecycle
+
+import (
+	"context"
+	"path/filepath"
+	"strings"
+
+	"zones/internal/store"
+	"zones/internal/zone"
+)
+
+// placeLock is the name of the lock under which zones take their places. Like
+// idLock it is no name a zone can have in earnest.
+const placeLock zone.Name = "SUNWplaces"
+
+// claim has take write down that a zone has a place, if no other has come to
+// have it since that was verified, or moves there or has yet to clear away what
+// it left there.
+func (m *Manager) claim(ctx context.Context, name zone.Name, path string, take func() error) error {
+	lock, err := m.Store.LockZone(ctx, placeLock)
+	if err != nil {
+		return named("could not get zone path", reason(err))
+	}
+	defer lock.Unlock()
+	entries, err := m.Store.Index()
+	if err != nil {
+		return named("could not get zone path", reason(err))
+	}
+	places := map[zone.Name][]string{}
+	for _, e := range entries {
+		if e.State != zone.Configured && e.Path != "" {
+			places[e.Name] = append(places[e.Name], e.Path)
+		}
+	}
+	notes, _ := filepath.Glob(m.journalFile("*"))
+	for _, file := range notes {
+		other := zone.Name(strings.TrimSuffix(filepath.Base(file), store.MoveNote))
+		if j, err := m.readJournal(other); err == nil && j != nil {
+			places[other] = append(places[other], j.From, j.To)
+		}
+	}
+	for other, paths := range places {
+		for _, p := range paths {
+			if other != name && other != zone.Global && (within(path, p) || within(p, path)) {
+				return bare("%s zonepath (%s) and %s zonepath (%s) overlap.", name, path, other, p)
+			}
+		}
+	}
+	return take()
+}
+
+// begun marks a zone that begins to fill its place.
+func (m *Manager) begun(ctx context.Context, z *subjectZone) error {
+	return m.claim(ctx, z.name, z.path(), func() error { return m.setState(z.name, zone.Incomplete) })
+}
