@@ -177,21 +177,33 @@ func (c *cloning) takeSnapshot(ctx context.Context) error {
 	if root, err := zfs.MountedAt(filepath.Join(c.from.path(), rootName)); err != nil || root != "" {
 		return err
 	}
-	existing, err := zfs.Snapshots(ctx, dataset)
-	if err != nil {
-		return nil
-	}
 	if _, err := c.m.hook(ctx, c.from, brand.PreSnapshot); err != nil {
 		return ctx.Err() // it is copied instead
 	}
-	name := dataset + "@" + snapshotPrefix + strconv.Itoa(1+highest(existing))
-	err = zfs.Snapshot(ctx, name, forProp+"="+string(c.z.name))
+	name, err := c.newSnapshot(ctx, dataset)
 	if _, after := c.m.hook(ctx, c.from, brand.PostSnapshot); err == nil && after != nil {
 		_ = zfs.Destroy(ctx, name)
 	} else if err == nil {
 		c.snapshot = name
 	}
 	return ctx.Err()
+}
+
+// newSnapshot takes a snapshot by the next number. Another zone that is cloned
+// from the same source at the same time may have taken that meanwhile.
+func (c *cloning) newSnapshot(ctx context.Context, dataset string) (name string, err error) {
+	const attempts = 100
+	for range attempts {
+		existing, err := zfs.Snapshots(ctx, dataset)
+		if err != nil {
+			return "", err
+		}
+		name = dataset + "@" + snapshotPrefix + strconv.Itoa(1+highest(existing))
+		if err = zfs.Snapshot(ctx, name, forProp+"="+string(c.z.name)); !errors.Is(err, zfs.ErrExists) {
+			return name, err
+		}
+	}
+	return "", zfs.ErrExists
 }
 
 func (c *cloning) givenSnapshot(ctx context.Context) error {
