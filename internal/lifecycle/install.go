@@ -13,6 +13,7 @@ import (
 
 	"zones/internal/brand"
 	"zones/internal/entrypoint"
+	"zones/internal/schema"
 	"zones/internal/unpacker"
 	"zones/internal/zfs"
 	"zones/internal/zone"
@@ -120,8 +121,10 @@ func (in *install) open(ctx context.Context) error {
 		}
 		in.src.Letter, in.src.Name = 'r', release
 	}
+	size, _ := schema.IDSize.Of(in.z.cfg)
 	for i, name := range append([]string{in.src.Name}, in.src.Overlays...) {
 		s := in.m.source("g", name)
+		s.MaxID = int(size) - 1
 		s.Mirror, s.Packages = in.src.Mirror, in.src.Packages
 		if i == 0 {
 			s.Letter, s.File = string(in.src.Letter), in.src.File
