@@ -48,10 +48,7 @@ func (m *Manager) Detach(ctx context.Context, name zone.Name) error {
 			if hooked {
 				return nil
 			}
-			if err := store.WriteFile(filepath.Join(z.path(), detachedName), z.cfg); err != nil {
-				return subject("saving the detach manifest failed", reason(err))
-			}
-			return nil
+			return saveManifest(filepath.Join(z.path(), detachedName), z.cfg)
 		}},
 		{"configured", func(context.Context) error {
 			if _, err := m.Store.SetState(name, zone.Configured); err != nil {
@@ -60,6 +57,14 @@ func (m *Manager) Detach(ctx context.Context, name zone.Name) error {
 			return nil
 		}},
 	})
+}
+
+// saveManifest writes a manifest. Programs know one reason why it cannot be.
+func saveManifest(path string, cfg *config.Config) error {
+	if store.WriteFile(path, cfg) != nil {
+		return subject("saving the detach manifest failed", store.ErrSave)
+	}
+	return nil
 }
 
 func (m *Manager) refuseDetachMounts(path string) error {
@@ -86,8 +91,8 @@ func (m *Manager) WriteManifest(name zone.Name, out io.Writer) error {
 	}
 	defer os.RemoveAll(dir)
 	path := filepath.Join(dir, detachedName)
-	if err := store.WriteFile(path, cfg); err != nil {
-		return subject("saving the detach manifest failed", reason(err))
+	if err := saveManifest(path, cfg); err != nil {
+		return err
 	}
 	data, err := os.ReadFile(path)
 	if err == nil {
