@@ -72,9 +72,13 @@ type moving struct {
 	journal
 }
 
-// allowed looks for mounts that the zone cannot be moved with.
+// allowed looks for mounts that the zone cannot be moved with, and for the zone:
+// it is not there when its file system is not mounted.
 func (mv *moving) allowed() error {
 	root := filepath.Join(mv.From, rootName)
+	if _, err := os.Lstat(root); err != nil {
+		return subject(root, bareErr(err))
+	}
 	below, err := mountsBelow(mv.From)
 	if err != nil {
 		return err

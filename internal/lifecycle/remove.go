@@ -31,6 +31,9 @@ func (m *Manager) removeZonepath(ctx context.Context, name zone.Name, path strin
 		return fmt.Errorf("%w '%s'", errZonepath, path)
 	}
 	entries, err := os.ReadDir(path)
+	if len(entries) == 0 {
+		m.noteUnmounted(ctx, path)
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -79,6 +82,19 @@ func (m *Manager) removeZonepath(ctx context.Context, name zone.Name, path strin
 		return m.clearFolder(path)
 	}
 	return m.removeTree(path)
+}
+
+// noteUnmounted names the file system of a zonepath that is not mounted: what is
+// in it is not removed.
+func (m *Manager) noteUnmounted(ctx context.Context, path string) {
+	h, ok := homeOf(ctx, path)
+	if !ok {
+		return
+	}
+	got, err := zfs.Get(ctx, h.dataset, "mountpoint", "mounted", forProp)
+	if err == nil && got["mountpoint"].Value == path && got["mounted"].Value == "no" && !got[forProp].Local() {
+		m.Talk.Bare(fmt.Sprintf("WARNING: %s, which belongs at %s, is not mounted, and is left alone.", h.dataset, path))
+	}
 }
 
 // clearFolder removes what is in a folder that stays.

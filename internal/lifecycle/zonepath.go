@@ -89,9 +89,14 @@ func (c *zonepathCheck) repairs() bool {
 	return err == nil
 }
 
-// makes reports whether the verb makes a zonepath that is missing.
+// makes reports whether the verb makes a zonepath that is missing. Where a zone
+// is that is moved there must be one.
 func (c *zonepathCheck) makes() bool {
-	return c.verb == zone.Install || c.verb == zone.Clone || c.verb == zone.Move
+	if c.verb == zone.Move {
+		e, err := c.m.Store.Lookup(c.name)
+		return err == nil && e.Path != c.path
+	}
+	return c.verb == zone.Install || c.verb == zone.Clone
 }
 
 func (c *zonepathCheck) exists() bool {
