@@ -47,7 +47,7 @@ func (m *Manager) Uninstall(ctx context.Context, name zone.Name, agreed func(con
 			}
 			return nil
 		}},
-		{"snapshots", func(ctx context.Context) error { return dropUnused(ctx, name) }},
+		{"snapshots", func(ctx context.Context) error { return dropUnused(ctx, name, z.entry.Path) }},
 		{"configured", func(context.Context) error {
 			if _, err := m.Store.SetState(name, zone.Configured); err != nil {
 				return &Failure{Form: Named, Text: "could not reset state", Err: reason(err), Status: stateStatus(err)}
@@ -59,7 +59,7 @@ func (m *Manager) Uninstall(ctx context.Context, name zone.Name, agreed func(con
 
 // dropUnused destroys snapshots that were made to clone this zone from when no
 // clone came of them, and what was received for it and is mounted nowhere.
-func dropUnused(ctx context.Context, name zone.Name) error {
+func dropUnused(ctx context.Context, name zone.Name, path string) error {
 	if zfs.Available() != nil {
 		return nil
 	}
@@ -69,7 +69,9 @@ func dropUnused(ctx context.Context, name zone.Name) error {
 	}
 	for _, s := range made {
 		if !strings.Contains(s.Name, "@") {
-			if got, err := zfs.Get(ctx, s.Name, "mounted"); err == nil && got["mounted"].Value == "no" {
+			got, err := zfs.Get(ctx, s.Name, "mounted", "mountpoint")
+			point := got["mountpoint"].Value
+			if err == nil && got["mounted"].Value == "no" && (point == path || point == "legacy") {
 				_ = dropReceived(ctx, s.Name, string(name))
 			}
 			continue
