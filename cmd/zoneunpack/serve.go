@@ -61,7 +61,7 @@ func serve(ctx context.Context, reply *unpacker.Reply, from *unpacker.Source, ve
 		reply.Entrypoint = entrypointOf(result.Config)
 		return err
 	case verb == unpacker.Stream:
-		bytes, err := s.Stream()
+		bytes, err := s.Stream(ctx)
 		if err != nil {
 			return err
 		}

@@ -27,7 +27,7 @@ type copying struct {
 type inode struct{ dev, ino uint64 }
 
 func (s *Source) copyDirectory(ctx context.Context, t *tree) error {
-	t.meter = &meter{report: s.opts.Progress, start: time.Now()}
+	t.meter = &meter{report: s.opts.Progress, start: time.Now(), total: mountedUse(int(s.file.Fd()))}
 	var st unix.Stat_t
 	if err := unix.Fstat(t.root, &st); err != nil {
 		return err
@@ -44,6 +44,17 @@ func (s *Source) copyDirectory(ctx context.Context, t *tree) error {
 		return err
 	}
 	return c.directory(dup, ".", &st)
+}
+
+// mountedUse is what a file system holds, in bytes, if dir is where it is
+// mounted; 0 for another directory, of which nothing tells without a walk.
+func mountedUse(dir int) int64 {
+	var here, above unix.Stat_t
+	var fs unix.Statfs_t
+	if unix.Fstat(dir, &here) != nil || unix.Fstatat(dir, "..", &above, 0) != nil || here.Dev == above.Dev || unix.Fstatfs(dir, &fs) != nil {
+		return 0
+	}
+	return int64(fs.Blocks-fs.Bfree) * fs.Frsize
 }
 
 // directory copies the open directory fd, and closes it.

@@ -174,10 +174,15 @@ func (s *Source) Close() error {
 	return f.Close()
 }
 
-// Stream returns the decompressed bytes of a ZFSStream, for zfs receive. They
-// end with ErrTruncated or ErrCorrupt where the compression can tell.
-func (s *Source) Stream() (io.ReadCloser, error) {
-	if s.kind != ZFSStream {
+// Stream returns the decompressed bytes of a ZFSStream, or those that a
+// ZFSSnapshot is sent as, for zfs receive. They end with ErrTruncated or
+// ErrCorrupt where the compression can tell.
+func (s *Source) Stream(ctx context.Context) (io.ReadCloser, error) {
+	switch s.kind {
+	case ZFSStream:
+	case ZFSSnapshot:
+		return s.send(ctx)
+	default:
 		return nil, fmt.Errorf("%s is a %v, not a ZFS stream", s.name, s.kind)
 	}
 	m, err := s.meter()

@@ -92,9 +92,6 @@ func (in *install) receive(ctx context.Context, s *unpacker.Source) error {
 }
 
 func (in *install) fill(ctx context.Context, s *unpacker.Source, at string, props []string) error {
-	if s.Form == unpacker.Snapshot {
-		return zfs.Copy(ctx, s.Short, at, nil, props...)
-	}
 	stream, err := s.Stream(ctx)
 	if err != nil {
 		return err

@@ -40,7 +40,7 @@ type Verb string
 const (
 	Open   Verb = "open"   // find out what it is
 	Fill   Verb = "fill"   // unpack it into a root, with a bar on a terminal
-	Stream Verb = "stream" // write the bytes of a Received to the standard output
+	Stream Verb = "stream" // write the bytes of a Received or Snapshot to the standard output
 )
 
 // Form is what has to be done with a source.
@@ -106,7 +106,7 @@ func (s *Source) Fill(ctx context.Context, root string) (*Reply, error) {
 	return c.end()
 }
 
-// Stream returns the decompressed bytes of a ZFS stream. In place of the end
+// Stream returns the bytes of a ZFS stream, with a bar on a terminal. In place of the end
 // of the file comes why there are no more, if that was not their end.
 func (s *Source) Stream(ctx context.Context) (io.ReadCloser, error) {
 	r, w, err := os.Pipe()

@@ -149,7 +149,7 @@ func Available() error {
 // or write. They are ended with ctx; the others go on to their end, since what
 // they leave halfway, such as a file system that is not mounted, is not found
 // again.
-var endless = []string{"send", "receive", "list", "get"}
+var endless = []string{"receive", "list", "get"}
 
 // command prepares a call. The words are in English whatever the caller's
 // language, no terminal is asked for keys, and its signals are for the caller.
