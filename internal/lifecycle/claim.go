@@ -19,7 +19,7 @@ const placeLock zone.Name = "SUNWplaces"
 // have it since that was verified, or moves there or has yet to clear away what
 // it left there.
 func (m *Manager) claim(ctx context.Context, name zone.Name, path string, take func() error) error {
-	lock, err := m.Store.LockZone(ctx, placeLock)
+	lock, err := m.Store.LockAll(ctx, placeLock)
 	if err != nil {
 		return named("could not get zone path", reason(err))
 	}

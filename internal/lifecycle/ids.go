@@ -41,7 +41,7 @@ var errNoIDs = errors.New("no range of ids is left: give root more in /etc/subui
 // datasets carry these ids on disk. A range that overlaps with another zone's
 // is refused, and a new one has none of the ids in avoid.
 func (m *Manager) giveIDs(ctx context.Context, z *subjectZone, avoid ...idRange) error {
-	lock, err := m.Store.LockZone(ctx, idLock)
+	lock, err := m.Store.LockAll(ctx, idLock)
 	if err != nil {
 		return fmt.Errorf("choose a range of ids: %w", err)
 	}

@@ -44,6 +44,12 @@ func (s *Store) LockZone(ctx context.Context, name zone.Name) (*Lock, error) {
 	if LockHeld() {
 		return &Lock{fd: -1}, nil
 	}
+	return s.LockAll(ctx, name)
+}
+
+// LockAll is LockZone for what zones have in common, of which what is no zone's
+// name says what it is. No ancestor is asked: it holds the lock of its zone.
+func (s *Store) LockAll(ctx context.Context, name zone.Name) (*Lock, error) {
 	path := s.zoneLockFile(name)
 	fd, err := s.openLock(path)
 	if err != nil {

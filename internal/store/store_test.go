@@ -360,6 +360,9 @@ func TestLockZone(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = below.Unlock()
+	if _, err := s.LockAll(short, "z"); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("what zones have in common is not locked by an ancestor: %v", err)
+	}
 	_ = l.Unlock()
 	t.Setenv(LockHeldEnv, "")
 	if l, err = s.LockZone(ctx, "z"); err != nil {
