@@ -9,8 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
-
-	"zones/internal/cli"
 )
 
 const (
@@ -22,17 +20,15 @@ const (
 	allIDs = 4294967295
 )
 
-func cliPrivileged() bool { return cli.Privileged() && ownIDs("uid_map") == allIDs }
-
 // idMaps are the maps of a new user namespace: for the host's root a range of
-// 65,536 ids of /etc/subuid and /etc/subgid, or a built-in one; for the root of
-// another user namespace that one's own ids; for everybody else himself alone.
-func idMaps() (uids, gids []syscall.SysProcIDMap, err error) {
+// 65,536 ids of /etc/subuid and /etc/subgid, or a built-in one; for a zone's
+// root the zone's own ids; for everybody else himself alone.
+func idMaps(onHost bool) (uids, gids []syscall.SysProcIDMap, err error) {
 	if os.Geteuid() != 0 {
 		return one(os.Geteuid()), one(os.Getegid()), nil
 	}
-	if n := ownIDs("uid_map"); n != allIDs {
-		return []syscall.SysProcIDMap{{Size: n}}, []syscall.SysProcIDMap{{Size: ownIDs("gid_map")}}, nil
+	if !onHost {
+		return []syscall.SysProcIDMap{{Size: ownIDs("uid_map")}}, []syscall.SysProcIDMap{{Size: ownIDs("gid_map")}}, nil
 	}
 	u, err := subID("/etc/subuid")
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"zones/internal/cli"
 	"zones/internal/delegns"
 	"zones/internal/zfs"
 )
@@ -63,16 +64,22 @@ func runIn(name string, resources, argv []string) error {
 	}
 	defer ns.Close()
 	defer ns.Destroy()
+	// Not by the map of ids: a zone can have all of them, too.
+	v, err := d.Version()
+	if err != nil {
+		return err
+	}
+	onHost := v.Self == delegns.Global
 
 	// The first process is to die with this one, and the kernel means the
 	// thread that started it.
 	runtime.LockOSThread()
-	first, letGo, err := startInit(argv)
+	first, letGo, err := startInit(argv, onHost)
 	if err != nil {
 		return err
 	}
 	defer letGo.Close()
-	if err := prepare(ns, first.Process.Pid, grants); err != nil {
+	if err := prepare(ns, first.Process.Pid, grants, onHost); err != nil {
 		_ = first.Process.Kill()
 		_ = first.Wait()
 		return err
@@ -81,8 +88,8 @@ func runIn(name string, resources, argv []string) error {
 }
 
 // startInit starts the first process, which waits for a byte from letGo.
-func startInit(argv []string) (first *exec.Cmd, letGo *os.File, err error) {
-	uids, gids, err := idMaps()
+func startInit(argv []string, onHost bool) (first *exec.Cmd, letGo *os.File, err error) {
+	uids, gids, err := idMaps(onHost)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -116,7 +123,7 @@ func startInit(argv []string) (first *exec.Cmd, letGo *os.File, err error) {
 
 // prepare attaches the first process's user namespace and grants it what it is
 // to have.
-func prepare(ns *delegns.NS, pid int, grants [][2]string) error {
+func prepare(ns *delegns.NS, pid int, grants [][2]string, onHost bool) error {
 	if err := attachFile(ns, fmt.Sprintf("/proc/%d/ns/user", pid)); err != nil {
 		return err
 	}
@@ -124,8 +131,9 @@ func prepare(ns *delegns.NS, pid int, grants [][2]string) error {
 		if err := ns.Grant(g[0], g[1]); err != nil {
 			return err
 		}
-		// What is refused is not taken off the host's mounts.
-		if g[0] == "zfs" {
+		// What is refused is not taken off the host's mounts. Inside a namespace
+		// it is the host's to set, and has been.
+		if g[0] == "zfs" && onHost && cli.Privileged() {
 			if err := setZoned(g[1]); err != nil {
 				return err
 			}
@@ -136,12 +144,8 @@ func prepare(ns *delegns.NS, pid int, grants [][2]string) error {
 
 // setZoned sets zoned=on on the dataset itself, where OpenZFS's guard of its
 // limits looks for it. It stays set: what was in the hands of a namespace is
-// not mounted by the host unasked. Inside a namespace it is the host's to set,
-// and has been.
+// not mounted by the host unasked.
 func setZoned(dataset string) error {
-	if !cliPrivileged() {
-		return nil
-	}
 	ctx := context.Background()
 	props, err := zfs.Get(ctx, dataset, "zoned")
 	if err != nil {
