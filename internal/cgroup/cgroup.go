@@ -331,6 +331,9 @@ func Tag(path, key, value string) error { return tag(path, tagPrefix+key, []byte
 // Hide is Tag for what those in the group may not read.
 func Hide(path, key string, value []byte) error { return tag(path, hiddenPrefix+key, value) }
 
+// Unhide drops what Hide has kept, if anything.
+func Unhide(path, key string) { _ = unix.Lremovexattr(path, hiddenPrefix+key) }
+
 func tag(path, name string, value []byte) error {
 	if err := unix.Lsetxattr(path, name, value, 0); err != nil {
 		return fmt.Errorf("tag cgroup: %w", err)

@@ -73,7 +73,9 @@ func (r *Record) Save() error {
 	name, data := Path(r.Name, recordSuffix), r.encode()
 	// First, as it is what Load prefers. There is no group yet when a boot begins;
 	// in a zone within a zone nothing can be kept there, and the file has to do.
-	_ = cgroup.Hide(r.Cgroup, recordCopy, data)
+	if err := cgroup.Hide(r.Cgroup, recordCopy, data); err != nil {
+		cgroup.Unhide(r.Cgroup, recordCopy)
+	}
 	temp := name + ".new"
 	if err := os.WriteFile(temp, data, 0o644); err != nil {
 		return fmt.Errorf("save record: %w", err)

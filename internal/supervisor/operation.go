@@ -101,12 +101,12 @@ func (s *server) perform(ctx context.Context, o *operation, r *control.Request) 
 			o.say("zone is already booted")
 			return nil
 		}
-		return s.boot(ctx, o, r.Args)
+		return s.boot(ctx, o, r.Args, least)
 	case control.OpForceBoot:
 		if state.Active() {
 			return errSaid
 		}
-		return s.boot(ctx, o, r.Args)
+		return s.boot(ctx, o, r.Args, least)
 	case control.OpHalt:
 		if !state.Active() {
 			o.say("zone is already halted")
@@ -136,15 +136,12 @@ func (s *server) perform(ctx context.Context, o *operation, r *control.Request) 
 	return fmt.Errorf("%s operation is not supported", r.Op)
 }
 
-// boot brings the zone up from installed or ready.
-func (s *server) boot(ctx context.Context, o *operation, args string) error {
+// boot brings the zone up from ready, or from installed, or what else it is to
+// be at least.
+func (s *server) boot(ctx context.Context, o *operation, args string, least zone.State) error {
 	switch {
 	case s.machine == nil:
 		o.notice(false, "Zone booting up")
-		least := zone.Installed
-		if o.request != nil && o.request.Op == control.OpForceBoot {
-			least = zone.Incomplete
-		}
 		if err := s.readyUp(ctx, o, least); err != nil {
 			o.notice(true, "Zone boot failed")
 			return err
@@ -287,13 +284,14 @@ func (s *server) ended(ctx context.Context, o *operation) error {
 	if again && w == nil {
 		return s.bootAgain(ctx, o)
 	}
+	least := s.least()
 	err = s.halt(ctx, o)
 	if w == nil {
 		return err
 	}
 	o.request = w.request
 	if err == nil && w.request.Reboot {
-		err = s.boot(ctx, o, w.request.Args)
+		err = s.boot(ctx, o, w.request.Args, least)
 	}
 	r := w.request
 	s.post(func() {

@@ -11,6 +11,7 @@ import (
 	"zones/internal/boot"
 	"zones/internal/brand"
 	"zones/internal/control"
+	"zones/internal/store"
 	"zones/internal/zone"
 )
 
@@ -33,8 +34,8 @@ func (s *server) ready(ctx context.Context, o *operation, state zone.State) erro
 	return nil
 }
 
-// claimLimit is how long a boot waits for the zone's lock. Whoever asked for the
-// boot had it a moment ago.
+// claimLimit is how long a boot waits for the zone's lock when others wait for
+// the supervisor: one of them may be who has the lock.
 const claimLimit = 10 * time.Second
 
 // claim takes the zone's lock for as long as the zone is being made: until its
@@ -47,9 +48,7 @@ func (s *server) claim(ctx context.Context, o *operation, least zone.State) (rel
 	}
 	release = func() {}
 	if !locked {
-		ctx, cancel := context.WithTimeout(ctx, claimLimit)
-		defer cancel()
-		lock, err := s.store.LockZone(ctx, s.name)
+		lock, err := s.lock(ctx, o)
 		if err != nil {
 			return nil, errors.New("another zoneadm may have an operation in progress.")
 		}
@@ -64,6 +63,26 @@ func (s *server) claim(ctx context.Context, o *operation, least zone.State) (rel
 		return nil, err
 	}
 	return release, nil
+}
+
+// lock waits for the zone's lock, but not when that could be for ever: while
+// others wait, or when whoever asked has gone.
+func (s *server) lock(ctx context.Context, o *operation) (*store.Lock, error) {
+	for {
+		limited, cancel := context.WithTimeout(ctx, claimLimit)
+		lock, err := s.store.LockZone(limited, s.name)
+		cancel()
+		if !errors.Is(err, context.DeadlineExceeded) || s.waitedFor() || o.request != nil && o.request.Gone() {
+			return lock, err
+		}
+	}
+}
+
+// waitedFor reports whether requests wait for the operation's end.
+func (s *server) waitedFor() bool {
+	waits := make(chan bool, 1)
+	s.post(func() { waits <- len(s.pending) > 0 })
+	return <-waits
 }
 
 // least is what a zone must be when it is made again. One that was booted
