@@ -160,7 +160,7 @@ func TestPrefix(t *testing.T) {
 	// What is installed there finds itself there.
 	for _, c := range []struct{ file, has string }{
 		{"lib/systemd/system/zones.service", "ExecStart=/opt/zones/lib/zones/zones-service start\n"},
-		{"lib/systemd/system/zones.service", "ExecStop=/opt/zones/lib/zones/zones-service stop\n"},
+		{"lib/systemd/system/zones.service", "ExecStopPost=/opt/zones/lib/zones/zones-service stop\n"},
 		{"lib/systemd/system/zones-admin.service", "ExecStart=/opt/zones/lib/zones/zones-admin\n"},
 		{"lib/zones/zones-service", "\nPATH=/opt/zones/sbin:"},
 		{"sbin/zoneadm", "/opt/zones/lib/zones/zoneadmd"},
