@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -73,10 +74,11 @@ func (m *Machine) AddVolume(ctx context.Context, name string, wanted func(node s
 // Numbers of volumes are given to others as soon as they are free, and the zone
 // can keep a node of one that it has destroyed.
 func (m *Machine) allowVolumes() error {
-	major := volumeMajor()
+	// Most zones have no such device, and are not to wait for what it is.
+	major := sync.OnceValue(volumeMajor)
 	for _, n := range m.Spec.Tree.Dev.Nodes {
-		if n.Block && n.Major == major {
-			if err := cgroup.Allow(m.Spec.Cgroup, major, n.Minor); err != nil {
+		if n.Block && n.Major == major() {
+			if err := cgroup.Allow(m.Spec.Cgroup, major(), n.Minor); err != nil {
 				return err
 			}
 		}
