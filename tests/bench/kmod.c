@@ -529,14 +529,25 @@ int main(int argc, char **argv)
 	} else if (!strcmp(what, "memory")) {
 		memory();
 	} else if (!strcmp(what, "hold") && argc > 3) {
-		/* Held here, measured in a child. */
-		make_zones(atoi(argv[2]));
+		/*
+		 * Held here, measured in a child, which is there before: one that
+		 * had as many descriptors would have a table of them to match, and
+		 * forks of it be slower for that.
+		 */
+		int ready[2];
+
+		need(!pipe2(ready, O_CLOEXEC), "pipe");
 		pid_t pid = fork();
 
 		if (!pid) {
+			char c;
+
+			need(read(ready[0], &c, 1) == 1, "hold");
 			execvp(argv[3], argv + 3);
 			_exit(127);
 		}
+		make_zones(atoi(argv[2]));
+		need(write(ready[1], "", 1) == 1, "hold");
 		waitpid(pid, NULL, 0);
 	} else {
 		fprintf(stderr, "usage: see the script kmod\n");
