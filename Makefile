@@ -9,6 +9,9 @@ LDFLAGS ?= -s -w
 PLACES  := -X zones/internal/control.program=$(PREFIX)/lib/zones/zoneadmd \
 	-X zones/internal/spec.zonestart=$(PREFIX)/lib/zones/zonestart \
 	-X zones/internal/lifecycle.zonename=$(PREFIX)/bin/zonename
+# Short-lived programs of a few hundred kilobytes: to clear huge pages for them
+# is most of what their start takes, and to size them by a control group is some.
+RUNTIME := -X runtime.godebugDefault=disablethp=1,containermaxprocs=0,updatemaxprocs=0
 TOOL    := $(GO) tool -modfile=tests/tools/go.mod
 
 export CGO_ENABLED = 0
@@ -22,7 +25,7 @@ help: ## list the targets
 .PHONY: build
 build: ## the commands, into bin/
 	@tests/need build
-	$(GO) build -trimpath -ldflags '$(LDFLAGS) $(PLACES)' -o bin/ ./cmd/...
+	$(GO) build -trimpath -ldflags '$(LDFLAGS) $(PLACES) $(RUNTIME)' -o bin/ ./cmd/...
 
 .PHONY: kmod
 kmod: ## the modules, for the running kernel (KVER=... for another)
