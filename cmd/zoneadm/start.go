@@ -59,6 +59,9 @@ func (e *env) main(ctx context.Context, args []string) int {
 	e.zones.Hold = e.hold
 	e.zones.Streams = lifecycle.Streams{In: e.in, Out: os.Stdout, Err: os.Stderr}
 	v := lookup(rest[0])
+	if v != nil && v.starts && g.uuid == "" {
+		e.zones.Expect(zone.Name(g.zone))
+	}
 	if err := e.selectZone(g); err != nil && !(errors.Is(err, store.ErrNoZone) && checksManifest(v, rest[1:])) {
 		return e.finish(err)
 	}

@@ -16,6 +16,7 @@ type verb struct {
 	args    string // synopsis of options and operands
 	help    string // one sentence or more; printed as it stands
 	private bool   // neither help nor usage shows it
+	starts  bool   // it needs a supervisor, and hardly ever finds one
 	run     func(ctx context.Context, e *env, v *verb, args []string) error
 }
 
@@ -36,11 +37,11 @@ func init() {
 	verbs = []verb{
 		{id: zone.Help, run: help,
 			help: "Print how zoneadm, or each subcommand named, is used."},
-		{id: zone.Boot, args: "[-- boot_arguments]", run: boot,
+		{id: zone.Boot, args: "[-- boot_arguments]", starts: true, run: boot,
 			help: "Start the zone. Arguments after -- go to its init: -s, -m options, and\n\t-i path for another init. Without any, the bootargs property is used."},
 		{id: zone.Halt, run: halt,
 			help: "Stop the zone at once: end its processes and take its platform down\n\twithout running its shutdown scripts. May be repeated."},
-		{id: zone.ReadyUp, run: ready,
+		{id: zone.ReadyUp, starts: true, run: ready,
 			help: "Build the zone's platform, file systems and network included, and start\n\tno process in it."},
 		{id: zone.Shutdown, args: "[-r [-- boot_arguments]]", run: shutdown,
 			help: "Shut the zone down in an orderly way and wait for it; with -r boot it\n\tagain afterwards."},

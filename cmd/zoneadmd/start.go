@@ -7,20 +7,20 @@ import (
 	"fmt"
 	"os"
 
-	"golang.org/x/sys/unix"
-
 	"zones/internal/control"
 	"zones/internal/supervisor"
 	"zones/internal/zone"
 )
 
-// start runs a supervisor that tells whoever waits at the descriptor kept for
-// it, or the standard error, why it cannot.
+// start runs a supervisor, when it is needed, that tells whoever started it, or
+// the standard error, why it cannot.
 func start(text string) int {
-	report := os.Stderr
-	if _, err := unix.FcntlInt(control.ReadyFD, unix.F_GETFD, 0); err == nil {
-		unix.CloseOnExec(control.ReadyFD)
-		report = os.NewFile(control.ReadyFD, "ready")
+	report, needed := control.Begin()
+	if !needed {
+		return 0
+	}
+	if report == nil {
+		report = os.Stderr
 	}
 	name, err := zone.ParseName(text)
 	if err == nil {

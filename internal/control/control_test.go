@@ -189,7 +189,7 @@ func TestSpawnPassesNothingOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	data, err := os.ReadFile(seen)
-	if err != nil || !strings.Contains(string(data), "pipe:") || strings.Contains(string(data), left.Name()) {
+	if err != nil || !strings.Contains(string(data), "socket:") || strings.Contains(string(data), left.Name()) {
 		t.Errorf("it has %q open, %v", data, err)
 	}
 }

@@ -7,24 +7,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"os"
-	"os/exec"
 	"strings"
-	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"zones/internal/zone"
 )
 
 // startLimit is how long a supervisor may take to listen or to give up.
 const startLimit = 30 * time.Second
-
-// ReadyFD is the descriptor on which a supervisor that is being started tells
-// how that went: nothing but the end of file when it listens, else lines.
-const ReadyFD = 3
 
 // TraceEnv names a file to which a supervisor appends how long each step of
 // booting and halting took: "STEP MICROSECONDS" lines, for measurements.
@@ -62,6 +53,8 @@ type Starter struct {
 	// Lock takes the zone's administration lock, and returns what gives it
 	// back. Without that, two commands could each start a supervisor.
 	Lock func(ctx context.Context) (unlock func(), err error)
+	// Standby, if there is one, is used before another is started.
+	Standby *Standby
 }
 
 // Connect dials the zone's supervisor and starts one when there is none, under
@@ -150,42 +143,24 @@ func dialAlive(ctx context.Context, name zone.Name) (*Conn, error) {
 	return nil, err
 }
 
+// spawn starts the zone's supervisor, or has the one that stands by begin, and
+// waits until it listens.
 func (s Starter) spawn(ctx context.Context, name zone.Name) error {
-	program, err := s.program()
+	talk, err := s.Standby.take()
+	if talk == nil && err == nil {
+		talk, err = s.launch(name)
+	}
 	if err != nil {
 		return &StartError{[]string{err.Error()}}
 	}
-	r, w, err := os.Pipe()
-	if err != nil {
-		return fmt.Errorf("start zoneadmd: %w", err)
-	}
-	defer r.Close()
-	cmd := exec.Command(program, "-z", string(name))
-	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin"}
-	cmd.Env = append(cmd.Env, TestEnv()...)
-	cmd.Dir = "/"
-	cmd.ExtraFiles = []*os.File{w} // descriptor ReadyFD
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	// What our caller left open for us is not for a process that lives as long
-	// as the zone: it may be a lock, or a pipe whose reader waits for its end.
-	_ = unix.CloseRange(ReadyFD, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC)
-	if group, err := os.OpenFile(s.Group, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0); err == nil {
-		defer group.Close()
-		cmd.SysProcAttr.UseCgroupFD, cmd.SysProcAttr.CgroupFD = true, int(group.Fd())
-	}
-	if err := cmd.Start(); err != nil {
-		w.Close()
-		return &StartError{[]string{err.Error()}}
-	}
-	w.Close()
-	// It outlives us: nobody waits for it, and init inherits it.
-	_ = cmd.Process.Release()
+	defer talk.Close()
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
-	stop := context.AfterFunc(ctx, func() { _ = r.SetReadDeadline(time.Unix(1, 0)) })
+	stop := context.AfterFunc(ctx, func() { _ = talk.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
+	_, _ = talk.Write([]byte{begin})
 	var lines []string
-	for scan := bufio.NewScanner(r); scan.Scan(); {
+	for scan := bufio.NewScanner(talk); scan.Scan(); {
 		lines = append(lines, scan.Text())
 	}
 	if ctx.Err() != nil {

@@ -45,8 +45,9 @@ type Manager struct {
 	// release; nil where nothing ends it.
 	Hold func() (release func())
 
-	locked bool      // this process holds the zone's lock
-	inside zone.Name // the zone this process runs in, "" for the host
+	locked  bool             // this process holds the zone's lock
+	inside  zone.Name        // the zone this process runs in, "" for the host
+	standby *control.Standby // started by Expect, if it was
 }
 
 // Streams are the standard streams of a program.

@@ -5,12 +5,30 @@ package lifecycle
 import (
 	"context"
 	"errors"
+	"os"
 
+	"zones/internal/cli"
 	"zones/internal/control"
 	"zones/internal/spec"
 	"zones/internal/store"
 	"zones/internal/zone"
 )
+
+// Expect starts a supervisor for a zone that is about to be started, if everything
+// is in order: it waits until that is known.
+func (m *Manager) Expect(name zone.Name) {
+	if m.Store.Root() != "" || m.Distrust || m.Inside() || !cli.Privileged() || name == zone.Global {
+		return
+	}
+	if _, err := zone.ParseName(string(name)); err != nil {
+		return
+	}
+	// It has one, as far as can be told at a glance.
+	if _, err := os.Lstat(control.Path(name, control.DoorSuffix)); err == nil {
+		return
+	}
+	m.standby = m.starter(name).StandBy(name)
+}
 
 // operations is what the supervisor is asked for by each verb that it serves.
 var operations = map[zone.Verb]control.Op{
@@ -96,7 +114,10 @@ func (m *Manager) connect(ctx context.Context, name zone.Name) *connecting {
 	c := &connecting{done: make(chan struct{})}
 	go func() {
 		defer close(c.done)
-		c.conn, c.recovered, c.err = m.starter(name).Connect(ctx, name)
+		starter := m.starter(name)
+		starter.Standby = m.standby
+		c.conn, c.recovered, c.err = starter.Connect(ctx, name)
+		m.standby.Drop()
 	}()
 	return c
 }
