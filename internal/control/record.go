@@ -51,6 +51,8 @@ type Record struct {
 	// Links are "KIND NAME INDEX" and Addresses "LINK ADDRESS/LENGTH", to be taken
 	// back when the zone halts.
 	Links, Addresses []string
+
+	saved []byte // what Save wrote last
 }
 
 // Phase is how far a zone has come, as its supervisor noted it.
@@ -65,12 +67,16 @@ const (
 	PhaseMounted Phase = "mounted"
 )
 
-// Save writes the record where Load finds it, whole or not at all.
+// Save writes the record where Load finds it, whole or not at all. What it has
+// written already it does not write again.
 func (r *Record) Save() error {
+	name, data := Path(r.Name, recordSuffix), r.encode()
+	if bytes.Equal(data, r.saved) {
+		return nil
+	}
 	if err := prepare(); err != nil {
 		return err
 	}
-	name, data := Path(r.Name, recordSuffix), r.encode()
 	// First, as it is what Load prefers. There is no group yet when a boot begins;
 	// in a zone within a zone nothing can be kept there, and the file has to do.
 	if err := cgroup.Hide(r.Cgroup, recordCopy, data); err != nil {
@@ -83,6 +89,7 @@ func (r *Record) Save() error {
 	if err := os.Rename(temp, name); err != nil {
 		return fmt.Errorf("save record: %w", err)
 	}
+	r.saved = data
 	return nil
 }
 
