@@ -94,20 +94,30 @@ func (s *server) least() zone.State {
 	return zone.Installed
 }
 
+// planned is the zone as its configuration is now, to be made, if it is at least
+// in the state given. Until release it is claimed.
+func (s *server) planned(ctx context.Context, o *operation, least zone.State) (m *boot.Machine, release func(), err error) {
+	release, err = s.claim(ctx, o, least)
+	if err != nil {
+		return nil, nil, err
+	}
+	z, roots, err := s.plan()
+	if err != nil {
+		release()
+		return nil, nil, err
+	}
+	return &boot.Machine{Spec: z, Roots: roots, Say: o.say, Log: s.log, Done: tracer(), At: s.at}, release, nil
+}
+
 // readyUp makes the zone as its configuration is now, if it is at least in the
 // state given.
 func (s *server) readyUp(ctx context.Context, o *operation, least zone.State) error {
-	release, err := s.claim(ctx, o, least)
+	m, release, err := s.planned(ctx, o, least)
 	if err != nil {
 		return err
 	}
 	defer release()
-	z, roots, err := s.plan()
-	if err != nil {
-		return err
-	}
-	m := &boot.Machine{Spec: z, Roots: roots, Say: o.say, Log: s.log}
-	m.Done, m.At = tracer(), s.at
+	z := m.Spec
 	s.at()
 	if err := s.hook(ctx, o, brand.PreStateChange, z.Brand, z.Zonepath, zone.Installed, hookReady); err != nil {
 		return err

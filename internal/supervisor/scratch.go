@@ -11,7 +11,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"zones/internal/boot"
 	"zones/internal/control"
 	"zones/internal/mount"
 	"zones/internal/zfs"
@@ -32,15 +31,12 @@ func (s *server) mount(ctx context.Context, o *operation, op control.Op, state z
 	if state.Active() || state == zone.Configured {
 		return invalid(op, state)
 	}
-	release, err := s.claim(ctx, o, zone.Incomplete)
+	m, release, err := s.planned(ctx, o, zone.Incomplete)
 	if err != nil {
 		return err
 	}
 	defer release()
-	z, roots, err := s.plan()
-	if err != nil {
-		return err
-	}
+	z := m.Spec
 	lu := filepath.Join(z.Zonepath, scratchRoot)
 	if err := os.Mkdir(lu, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
 		return fmt.Errorf("make root of mounted zone: %w", err)
@@ -54,7 +50,7 @@ func (s *server) mount(ctx context.Context, o *operation, op control.Op, state z
 	}
 	z.Tree.Root, z.Tree.Entries, z.Tree.Files = lu, entries, nil
 	z.Datasets, z.Links, z.Addresses = nil, nil, nil
-	m := &boot.Machine{Spec: z, Roots: roots, Say: o.say, Log: s.log, Done: tracer(), At: s.at, Mounted: true}
+	m.Mounted = true
 	if err := m.Ready(ctx); err != nil {
 		return errors.Join(err, clearScratch(lu))
 	}
