@@ -26,7 +26,8 @@ func (l Link) Guarded() bool { return l.Kind == Veth && len(l.Addresses) > 0 }
 
 // guard drops what comes out of a namespace over the host's end of its link,
 // except packets that name one of the addresses as the sender's, and those
-// with which an address is claimed. It ends with the link.
+// with which an address is claimed. It claims no others, and is no router. It
+// ends with the link.
 func guard(end netlink.Link, addresses []string) error {
 	index := end.Attrs().Index
 	err := netlink.QdiscAdd(&netlink.GenericQdisc{QdiscType: "clsact", QdiscAttrs: netlink.QdiscAttrs{
@@ -35,7 +36,8 @@ func guard(end netlink.Link, addresses []string) error {
 		return fmt.Errorf("filter: %w", err)
 	}
 	g := &guarding{index: index}
-	var four, six bool
+	var six []net.IP
+	var four bool
 	for _, text := range addresses {
 		ip, _, err := net.ParseCIDR(text)
 		if err != nil {
@@ -46,15 +48,18 @@ func guard(end netlink.Link, addresses []string) error {
 			g.allow(unix.ETH_P_IP, matching(senderIPv4, v4, 32))
 			g.allow(unix.ETH_P_ARP, arp(matching(senderARP, v4, 32)))
 		} else {
-			six = true
-			g.allow(unix.ETH_P_IPV6, matching(senderIPv6, ip.To16(), 128))
+			six = append(six, ip.To16())
 		}
 	}
 	if four {
 		g.allow(unix.ETH_P_ARP, arp(matching(senderARP, net.IPv4zero.To4(), 32)))
 	}
-	if six {
-		g.allow(unix.ETH_P_IPV6, matching(senderIPv6, net.ParseIP("fe80::"), 10))
+	if six != nil {
+		g.neighbours(six)
+		for _, ip := range six {
+			g.allow(unix.ETH_P_IPV6, matching(senderIPv6, ip, 128))
+		}
+		g.allow(unix.ETH_P_IPV6, matching(senderIPv6, linkLocal, 10))
 		g.allow(unix.ETH_P_IPV6, matching(senderIPv6, net.IPv6unspecified, 128))
 	}
 	g.dropRest()
@@ -88,6 +93,11 @@ func verdict(v netlink.TcAct) []netlink.Action {
 
 func (g *guarding) allow(protocol uint16, keys []netlink.TcU32Key) {
 	g.add(&netlink.U32{FilterAttrs: g.attrs(protocol), Actions: verdict(netlink.TC_ACT_OK),
+		Sel: &netlink.TcU32Sel{Flags: nl.TC_U32_TERMINAL, Nkeys: uint8(len(keys)), Keys: keys}})
+}
+
+func (g *guarding) drop(protocol uint16, keys []netlink.TcU32Key) {
+	g.add(&netlink.U32{FilterAttrs: g.attrs(protocol), Actions: verdict(netlink.TC_ACT_SHOT),
 		Sel: &netlink.TcU32Sel{Flags: nl.TC_U32_TERMINAL, Nkeys: uint8(len(keys)), Keys: keys}})
 }
 
