@@ -5,6 +5,7 @@ package control
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -17,7 +18,12 @@ func TestStandby(t *testing.T) {
 	dir := t.TempDir()
 	program, told := filepath.Join(dir, "zoneadmd"), filepath.Join(dir, "told")
 	// It reads one byte, as zoneadmd does, and answers with what that is.
-	text := "#!/bin/sh\nb=$(dd bs=1 count=1 <&3 2>/dev/null)\necho \"$b\" >" + told + ".new\nmv " + told + ".new " + told + "\n[ -z \"$b\" ] || echo \"got $b\" >&3\n"
+	text := fmt.Sprintf(`#!/bin/sh
+b=$(dd bs=1 count=1 <&3 2>/dev/null)
+echo "$b" >%[1]s.new
+mv %[1]s.new %[1]s
+[ -z "$b" ] || echo "got $b" >&3
+`, told)
 	if err := os.WriteFile(program, []byte(text), 0o755); err != nil {
 		t.Fatal(err)
 	}
