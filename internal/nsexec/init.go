@@ -177,6 +177,8 @@ func (p *Program) plain() {
 	p.Try("sched_setscheduler", unix.SYS_SCHED_SETSCHEDULER, 0, unix.SCHED_NORMAL, make([]byte, 8))
 	p.Try("sched_setaffinity", unix.SYS_SCHED_SETAFFINITY, 0, 1024, bytes.Repeat([]byte{0xff}, 1024))
 	p.Try("ioprio_set", unix.SYS_IOPRIO_SET, ofProcess, 0, 0)
+	// We may do without huge pages ourselves, and that is inherited over an exec.
+	p.Try("allow huge pages", unix.SYS_PRCTL, unix.PR_SET_THP_DISABLE, 0, 0, 0, 0)
 }
 
 // as appends a change of the process's user, who keeps all capabilities. What the

@@ -426,9 +426,10 @@ func TestPlain(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.Call("nice", unix.SYS_SETPRIORITY, unix.PRIO_PROCESS, 0, 7)
+	p.Call("no huge pages", unix.SYS_PRCTL, unix.PR_SET_THP_DISABLE, 1, 0, 0, 0)
 	p.plain()
 	p.Call("dup", unix.SYS_DUP3, int(w.Fd()), 1, 0)
-	p.Exec("/bin/cat", []string{"cat", "/proc/self/stat"}, nil)
+	p.Exec("/bin/cat", []string{"cat", "/proc/self/stat", "/proc/self/status"}, nil)
 	c, err := p.Start(0, -1)
 	if err != nil {
 		t.Fatal(err)
@@ -441,5 +442,8 @@ func TestPlain(t *testing.T) {
 	c.Close()
 	if f := strings.Fields(string(stat)); len(f) < 41 || f[18] != "0" || f[40] != "0" {
 		t.Errorf("nice value or policy is inherited: %s", stat)
+	}
+	if strings.Contains(string(stat), "THP_enabled:\t0") {
+		t.Error("it does without huge pages")
 	}
 }
