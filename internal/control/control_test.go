@@ -96,6 +96,22 @@ func TestRequest(t *testing.T) {
 	}
 }
 
+// A client that reads late loses lines, and never what ends its request.
+func TestSlow(t *testing.T) {
+	c, fd := pair(t)
+	r := Resume(fd, OpBoot, "", false)
+	for range 10000 {
+		r.Line(strings.Repeat("x", 100))
+	}
+	r.Done()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	lines := 0
+	if err := c.Do(ctx, OpBoot, "", func(string) { lines++ }); err != nil || lines == 0 {
+		t.Errorf("%d lines, then %v", lines, err)
+	}
+}
+
 // Who hung up is told from who only waits.
 func TestGone(t *testing.T) {
 	c, fd := pair(t)

@@ -122,8 +122,14 @@ func (r *Request) Gone() bool {
 }
 
 // Line relays a line to the client. A client that does not read loses lines
-// rather than holding the supervisor up.
+// rather than holding the supervisor up, but not the answer at the end: there is
+// room left for that.
 func (r *Request) Line(text string) {
+	waiting, err := unix.IoctlGetInt(r.fd, unix.SIOCOUTQ)
+	room, err2 := unix.GetsockoptInt(r.fd, unix.SOL_SOCKET, unix.SO_SNDBUF)
+	if err == nil && err2 == nil && waiting > room/2 {
+		return
+	}
 	sendRaw(r.fd, &message{kind: "line", values: []string{"text", text}})
 }
 
