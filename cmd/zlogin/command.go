@@ -33,7 +33,7 @@ func (t *target) command(ctx context.Context, o *options, stdin *os.File, say *c
 		return 0, err
 	}
 	defer root.close()
-	s, err := newStreams(e)
+	s, err := newStreams(e, int(t.record.UIDBase))
 	if err != nil {
 		return 0, err
 	}
@@ -90,7 +90,9 @@ func warnHome(say *cli.Speaker, child *nsexec.Child, a *account) {
 	}
 }
 
-func newStreams(e *nsexec.Enter) (*streams, error) {
+// newStreams makes the pipes, which belong to whoever runs e: only so can it open
+// /dev/stdout and its like.
+func newStreams(e *nsexec.Enter, base int) (*streams, error) {
 	s := &streams{}
 	var err error
 	pipe := func(r, w **os.File) {
@@ -102,6 +104,7 @@ func newStreams(e *nsexec.Enter) (*streams, error) {
 			// both ends blocking, as a program expects its streams to be.
 			_, _ = unix.FcntlInt((*w).Fd(), unix.F_SETPIPE_SZ, pipeSize)
 			_ = (*r).Fd()
+			err = (*w).Chown(base+int(e.UID), base+int(e.GID))
 		}
 	}
 	pipe(&e.Stdin, &s.in)
@@ -131,11 +134,19 @@ func (s *streams) relay(child *nsexec.Child, stdin io.Reader, stdout, stderr io.
 	case werr != nil:
 		return 0, werr
 	case err != nil:
-		return 0, fmt.Errorf("write output: %s", cli.Reason(err))
+		return 0, unwritten(err)
 	case status.Exited():
 		return status.ExitStatus(), nil
 	}
 	return 0, nil // ended by a signal: scripts written for illumos expect this
+}
+
+// unwritten words why what came from the zone could not be passed on.
+func unwritten(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("write output: %s", cli.Reason(err))
 }
 
 // forwardInterrupts passes SIGINT on to the process group of the command,

@@ -104,6 +104,7 @@ func TestCommand(t *testing.T) {
 		{"echo '$HOME'", "", 0, "$HOME\n", ""},
 		{"echo $HOME", "", 0, "/root\n", ""},
 		{"cat", "hello\n", 0, "hello\n", ""},
+		{"cat /dev/stdin >/dev/stdout; echo err >/dev/stderr", "hello\n", 0, "hello\n", "err\n"},
 		{"echo out; echo err >&2; exit 255", "", 255, "out\n", "err\n"},
 		{"kill -9 $$", "", 0, "", ""},
 		{"exec 2>/dev/null; sh -c 'kill -9 $$'; exit $?", "", 137, "", ""},
