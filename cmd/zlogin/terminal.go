@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -43,7 +44,21 @@ func makeRaw(f *os.File) (*localTerminal, error) {
 	raw.Cflag &^= unix.CSIZE | unix.PARENB
 	raw.Cflag |= unix.CS8
 	raw.Cc[unix.VMIN], raw.Cc[unix.VTIME] = 1, 0
+	ofUser.Store(l)
 	return l, unix.IoctlSetTermios(l.fd, unix.TCSETS, &raw)
+}
+
+// ofUser is the terminal that has been made raw, if any.
+var ofUser atomic.Pointer[localTerminal]
+
+// quit ends us, once quits has a signal, as that would: but for what the runtime
+// then has to say of itself, which is nothing to a user who types the quit key.
+func quit(quits <-chan os.Signal) {
+	<-quits
+	if l := ofUser.Load(); l != nil {
+		l.restore()
+	}
+	os.Exit(128 + int(unix.SIGQUIT))
 }
 
 func (l *localTerminal) restore() {
@@ -53,11 +68,13 @@ func (l *localTerminal) restore() {
 }
 
 // restoreOnDeath gives the terminal back before a signal that ends us does,
-// until stop is called.
+// until stop is called. That what is shown goes nowhere any more is an error
+// meanwhile, and no signal.
 func (l *localTerminal) restoreOnDeath() (stop func()) {
-	deadly := make(chan os.Signal, 1)
+	deadly, broken := make(chan os.Signal, 1), make(chan os.Signal, 1)
 	done := make(chan struct{})
-	signal.Notify(deadly, unix.SIGHUP, unix.SIGINT, unix.SIGTERM, unix.SIGQUIT)
+	signal.Notify(deadly, unix.SIGHUP, unix.SIGINT, unix.SIGTERM)
+	signal.Notify(broken, unix.SIGPIPE)
 	go func() {
 		select {
 		case s := <-deadly:
@@ -69,6 +86,7 @@ func (l *localTerminal) restoreOnDeath() (stop func()) {
 	}()
 	return func() {
 		signal.Stop(deadly)
+		signal.Stop(broken)
 		close(done)
 	}
 }
@@ -215,7 +233,7 @@ func (p *pty) converse(o *options, child *nsexec.Child, stdin *os.File, say *cli
 			_, _ = io.WriteString(say.Out, farewell)
 			return nil
 		case err := <-shown:
-			return err
+			return unwritten(err)
 		}
 	}
 }
