@@ -238,13 +238,15 @@ func checkFilesystems(ctx context.Context, entries []mount.Entry) error {
 // killProcesses is the first thing that halting does: nothing else of a zone
 // is taken away under a process.
 func killProcesses(ctx context.Context, m *Machine) error {
-	var noted error
 	if m.Record.Phase != control.PhaseHalting && m.Record.PID != 0 {
 		m.Record.Phase = control.PhaseHalting
-		noted = m.Record.Save()
+		// No zone runs on because there is no room for that.
+		if err := m.Record.Save(); err != nil {
+			m.log("%v", err)
+		}
 	}
 	m.at()
-	return errors.Join(noted, kill(ctx, m.Record.Cgroup))
+	return kill(ctx, m.Record.Cgroup)
 }
 
 // kill ends every process in a cgroup, or fails with an aliveError.
