@@ -109,6 +109,9 @@ func (t *target) interactive(ctx context.Context, o *options, stdin *os.File, sa
 	if a.found {
 		e.Env = append(e.Env, "USER="+a.name) // as login(1) of Linux has it
 	}
+	if !o.safe {
+		e.Env = append(e.Env, root.locale()...)
+	}
 	e.Terminal, e.Stdin, e.Stdout, e.Stderr = true, pty.slave, pty.slave, pty.slave
 	child, err := root.enter(ctx, e)
 	pty.slave.Close()

@@ -147,3 +147,19 @@ func TestFindGroups(t *testing.T) {
 		t.Errorf("%d groups", len(got))
 	}
 }
+
+func TestLocale(t *testing.T) {
+	text := "# comment\nLANG=POSIX\nexport LC_TIME='de_DE.UTF-8'\n LANG=\"C.UTF-8\" \nLD_PRELOAD=/x\nLC_ALL=$(id)\n" +
+		"LC_x=a\nLC_PAPER=a\x1b\nLANGUAGE=de:en\nLANG\n"
+	want := []string{"LC_TIME=de_DE.UTF-8", "LANG=C.UTF-8", "LANGUAGE=de:en"}
+	if got := parseLocale(text); !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+	many := strings.Builder{}
+	for i := range 1000 {
+		fmt.Fprintf(&many, "LC_%s=C\n", strings.Repeat("X", i+1))
+	}
+	if got := parseLocale(many.String()); len(got) != maxLocale {
+		t.Errorf("%d variables", len(got))
+	}
+}
