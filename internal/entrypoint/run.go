@@ -35,6 +35,7 @@ func (e *Entrypoint) Exec(more []string) error {
 	if err := os.Chdir(dir); err != nil {
 		return fmt.Errorf("enter working directory: %w", err)
 	}
+	giveStreams(who.uid)
 	if err := who.become(); err != nil {
 		return fmt.Errorf("become user %s: %w", e.User, err)
 	}
@@ -51,6 +52,16 @@ type account struct {
 	uid, gid int
 	groups   []int
 	home     string
+}
+
+// giveStreams makes the console the user's, who could not open /dev/stdout and
+// its like otherwise: programs of images keep their logs there.
+func giveStreams(uid int) {
+	for fd := range 3 {
+		if _, err := unix.IoctlGetTermios(fd, unix.TCGETS); err == nil {
+			_ = unix.Fchown(fd, uid, -1)
+		}
+	}
 }
 
 func (a *account) become() error {

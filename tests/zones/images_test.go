@@ -101,7 +101,7 @@ func (b both) Close() error {
 }
 
 const saidScript = `#!/bin/sh
-{ echo "args:$*"; echo "second:$2"; echo "id:$(id -u):$(id -g)"; echo "dir:$(pwd)"; echo "greeting:$GREETING"; echo "home:$HOME"; } >said
+{ echo "args:$*"; echo "second:$2"; echo "id:$(id -u):$(id -g)"; echo "dir:$(pwd)"; echo "greeting:$GREETING"; echo log >/dev/stderr && echo "logs:yes"; echo "home:$HOME"; } >said
 trap 'echo bye >>said; exit 0' INT
 while :; do sleep 1; done
 `
