@@ -24,8 +24,8 @@ const accountLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123
 
 // forward has root carry the command line out, which then decides by the
 // zone's admin resource. It returns errUnprivileged when that is not possible.
-func forward(ctx context.Context, args []string) (int, error) {
-	status, err := deputy.Ask(ctx, "zlogin", args, [3]*os.File{os.Stdin, os.Stdout, os.Stderr})
+func forward(ctx context.Context, args []string, stdin *os.File) (int, error) {
+	status, err := deputy.Ask(ctx, "zlogin", args, [3]*os.File{stdin, os.Stdout, os.Stderr}, true)
 	if errors.Is(err, deputy.ErrAbsent) || errors.Is(err, deputy.ErrRefused) {
 		err = errUnprivileged
 	}

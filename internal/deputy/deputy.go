@@ -33,6 +33,8 @@ var (
 	ErrAbsent = errors.New("no service carries out commands for other users")
 	// ErrRefused says that the caller may have nothing carried out.
 	ErrRefused = errors.New("permission denied")
+	// ErrBusy says that too many commands of the caller wait already.
+	ErrBusy = errors.New("too many commands of yours wait to be carried out")
 )
 
 // Request is what a user asks for.
@@ -44,13 +46,13 @@ type Request struct {
 	Term    string // the kind of its terminal, as it says; may be anything
 	Streams [3]*os.File
 
-	interrupts io.Reader // what the caller says after the request: see Ask
+	orders io.Reader // what the caller says after the request: see Ask
 }
 
 // answer is the end of a request.
 type answer struct {
-	Refused bool
-	Status  int
+	Refused, Busy bool
+	Status        int
 }
 
 // maxRequest bounds the words of a request, as they are sent, in bytes.
@@ -64,9 +66,10 @@ const patience = 5 * time.Second
 const farewell = 10 * time.Second
 
 // Ask has a command carried out by root and returns its exit status. Each
-// interrupt that the caller gets meanwhile is passed on, by a byte; the end of
-// the context, or of the caller, is the last one.
-func Ask(ctx context.Context, program string, args []string, streams [3]*os.File) (status int, err error) {
+// interrupt that the caller gets meanwhile is passed on; the end of the context,
+// or of the caller, is the last one. The command stops and goes on with the caller.
+// One that reads its input all the time does so in the foreground only.
+func Ask(ctx context.Context, program string, args []string, streams [3]*os.File, reads bool) (status int, err error) {
 	conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: place, Net: "unix"})
 	if err != nil {
 		return 0, ErrAbsent
@@ -76,10 +79,17 @@ func Ask(ctx context.Context, program string, args []string, streams [3]*os.File
 	if err != nil {
 		return 0, err
 	}
+	if reads {
+		if streams[0], err = input(streams[0]); err != nil {
+			return 0, fmt.Errorf("ask %s: %w", Socket, err)
+		}
+	}
 	fds := []int{int(streams[0].Fd()), int(streams[1].Fd()), int(streams[2].Fd())}
 	if len(data) > maxRequest {
 		return 0, fmt.Errorf("ask %s: %w", Socket, unix.E2BIG)
 	}
+	got, ended := hear(), make(chan struct{})
+	defer signal.Stop(got)
 	n, _, err := conn.WriteMsgUnix(data, unix.UnixRights(fds...), nil)
 	// Whoever has it all may have hung up: to write nothing would fail too.
 	if err == nil && n < len(data) {
@@ -88,7 +98,8 @@ func Ask(ctx context.Context, program string, args []string, streams [3]*os.File
 	if err != nil {
 		return 0, fmt.Errorf("ask %s: %w", Socket, err)
 	}
-	defer forwardInterrupts(conn)()
+	defer close(ended)
+	go forward(got, ended, conn, streams[0], reads)
 	stop := context.AfterFunc(ctx, func() {
 		_ = conn.CloseWrite()
 		_ = conn.SetReadDeadline(time.Now().Add(farewell))
@@ -101,33 +112,13 @@ func Ask(ctx context.Context, program string, args []string, streams [3]*os.File
 		}
 		return 0, fmt.Errorf("ask %s: %w", Socket, err)
 	}
-	if a.Refused {
+	switch {
+	case a.Refused:
 		return 0, ErrRefused
+	case a.Busy:
+		return 0, ErrBusy
 	}
 	return a.Status, nil
-}
-
-// forwardInterrupts has each SIGINT told to the other side, until stop is called.
-func forwardInterrupts(conn *net.UnixConn) (stop func()) {
-	if signal.Ignored(unix.SIGINT) {
-		return func() {}
-	}
-	got, ended := make(chan os.Signal, 1), make(chan struct{})
-	signal.Notify(got, unix.SIGINT)
-	go func() {
-		for {
-			select {
-			case <-got:
-				_, _ = conn.Write([]byte{'\n'})
-			case <-ended:
-				return
-			}
-		}
-	}()
-	return func() {
-		signal.Stop(got)
-		close(ended)
-	}
 }
 
 // words is what the caller says of itself. Arguments are bytes: as strings, what
@@ -187,7 +178,7 @@ func (r *Request) read(conn *net.UnixConn, head []byte, streams int) error {
 	if err := from.Decode(&w); err != nil {
 		return err
 	}
-	r.interrupts = io.MultiReader(from.Buffered(), conn)
+	r.orders = io.MultiReader(from.Buffered(), conn)
 	r.Program, r.Term = w.Program, w.Term
 	for _, arg := range w.Args {
 		r.Args = append(r.Args, string(arg))

@@ -13,6 +13,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -64,7 +65,7 @@ func TestAsk(t *testing.T) {
 	}
 	give.Close()
 	args := []string{"-z", "web", "", "boot 1", "caf\xe9 <&>"} // the last is no UTF-8
-	status, err := Ask(context.Background(), "zoneadm", args, [3]*os.File{in, outW, errsW})
+	status, err := Ask(context.Background(), "zoneadm", args, [3]*os.File{in, outW, errsW}, false)
 	if err != nil || status != 3 {
 		t.Fatalf("status %d, %v", status, err)
 	}
@@ -91,13 +92,13 @@ func TestLong(t *testing.T) {
 	})
 	streams := [3]*os.File{os.Stdin, os.Stdout, os.Stderr}
 	long := strings.Repeat("x", 128<<10)
-	if status, err := Ask(context.Background(), "zoneadm", []string{long}, streams); status != 0 || err != nil {
+	if status, err := Ask(context.Background(), "zoneadm", []string{long}, streams, false); status != 0 || err != nil {
 		t.Fatalf("status %d, %v", status, err)
 	}
 	if n := <-asked; n != len(long) {
 		t.Errorf("%d bytes came of %d", n, len(long))
 	}
-	if _, err := Ask(context.Background(), "zoneadm", []string{long, long}, streams); !errors.Is(err, unix.E2BIG) {
+	if _, err := Ask(context.Background(), "zoneadm", []string{long, long}, streams, false); !errors.Is(err, unix.E2BIG) {
 		t.Errorf("too long: %v", err)
 	}
 }
@@ -105,11 +106,11 @@ func TestLong(t *testing.T) {
 func TestRefusedAndAbsent(t *testing.T) {
 	start(t, func(*Request) *exec.Cmd { return nil })
 	streams := [3]*os.File{os.Stdin, os.Stdout, os.Stderr}
-	if _, err := Ask(context.Background(), "zoneadm", nil, streams); !errors.Is(err, ErrRefused) {
+	if _, err := Ask(context.Background(), "zoneadm", nil, streams, false); !errors.Is(err, ErrRefused) {
 		t.Errorf("refused: %v", err)
 	}
 	place = filepath.Join(t.TempDir(), "none")
-	if _, err := Ask(context.Background(), "zoneadm", nil, streams); !errors.Is(err, ErrAbsent) {
+	if _, err := Ask(context.Background(), "zoneadm", nil, streams, false); !errors.Is(err, ErrAbsent) {
 		t.Errorf("absent: %v", err)
 	}
 }
@@ -142,7 +143,7 @@ func TestInterrupt(t *testing.T) {
 			}
 			ended := make(chan result, 1)
 			go func() {
-				status, err := Ask(ctx, "zoneadm", nil, [3]*os.File{os.Stdin, outW, os.Stderr})
+				status, err := Ask(ctx, "zoneadm", nil, [3]*os.File{os.Stdin, outW, os.Stderr}, false)
 				outW.Close()
 				ended <- result{status, err}
 			}()
@@ -187,19 +188,101 @@ func TestNonsense(t *testing.T) {
 	}
 }
 
-// Nobody keeps others out by connections on which he asks for nothing.
-func TestGuests(t *testing.T) {
-	var g guests
+// Nobody keeps others out, by connections on which he asks for nothing or by
+// commands that go on.
+func TestShares(t *testing.T) {
+	var u users
 	for i := range guestsEach + 1 {
-		if got := g.enter(1000); got != (i < guestsEach) {
+		if got := u.enter(1000); got != (i < guestsEach) {
 			t.Errorf("connection %d of one user: %v", i, got)
 		}
 	}
-	if !g.enter(1001) || !g.enter(0) {
+	if !u.enter(1001) || !u.enter(0) {
 		t.Error("another one was kept out")
 	}
-	g.leave(1000)
-	if !g.enter(1000) {
+	u.leave(1000)
+	if !u.enter(1000) {
 		t.Error("a place that was left is taken")
+	}
+	for i := range atMost + 1 {
+		room := u.admit(1000)
+		if (room != nil) != (i < atMost) {
+			t.Errorf("command %d of one user: %v", i, room != nil)
+		}
+		if i < atOnce {
+			room <- struct{}{}
+		}
+		u.enter(1000)
+	}
+	if room := u.admit(1001); len(room) > 0 || cap(room) != atOnce {
+		t.Errorf("%d of %d places of another user are taken", len(room), cap(room))
+	}
+	u.end(1001)
+	if u.leave(0); len(u.share) != 1 {
+		t.Errorf("shares are left: %v", u.share)
+	}
+}
+
+// asker, set, makes the test program a caller of the socket that it names.
+const asker = "DEPUTY_TEST_ASKER"
+
+func TestMain(m *testing.M) {
+	if place = os.Getenv(asker); place != "" {
+		status, err := Ask(context.Background(), "zlogin", nil, [3]*os.File{os.Stdin, os.Stdout, os.Stderr}, true)
+		if err != nil {
+			status = 99
+		}
+		os.Exit(status)
+	}
+	os.Exit(m.Run())
+}
+
+// A command stops and goes on with its caller, and is interrupted in between when
+// that ends.
+func TestStop(t *testing.T) {
+	pids := make(chan string, 1)
+	start(t, func(*Request) *exec.Cmd {
+		return exec.Command("/bin/sh", "-c", "trap 'echo ended; exit 4' INT; echo $$; while :; do :; done")
+	})
+	for name, end := range map[string]func(*os.Process){
+		"going on": func(p *os.Process) { _ = p.Signal(unix.SIGCONT); _ = p.Signal(unix.SIGINT) },
+		"killed":   func(p *os.Process) { _ = p.Kill() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			out, outW := pipe(t)
+			cmd := exec.Command("env", "--default-signal=TSTP,INT", os.Args[0])
+			cmd.Env, cmd.Stdout = append(os.Environ(), asker+"="+place), outW
+			cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			outW.Close()
+			said := bufio.NewReader(out)
+			go func() { line, _ := said.ReadString('\n'); pids <- strings.TrimSpace(line) }()
+			pid := <-pids
+			state := func(pid string) string {
+				stat, _ := os.ReadFile("/proc/" + pid + "/stat")
+				_, rest, _ := strings.Cut(string(stat), ") ")
+				return rest[:min(1, len(rest))]
+			}
+			_ = cmd.Process.Signal(unix.SIGTSTP)
+			for range 1000 {
+				if state(pid) == "T" && state(strconv.Itoa(cmd.Process.Pid)) == "T" {
+					break
+				}
+				time.Sleep(10 * time.Millisecond)
+			}
+			if got := state(pid); got != "T" {
+				t.Errorf("the command is in state %s", got)
+			}
+			end(cmd.Process)
+			_ = cmd.Wait()
+			if rest, _ := io.ReadAll(said); string(rest) != "ended\n" {
+				t.Errorf("said %q", rest)
+			}
+			if name == "going on" && cmd.ProcessState.ExitCode() != 4 {
+				t.Errorf("%v", cmd.ProcessState)
+			}
+		})
 	}
 }

@@ -10,16 +10,21 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
 )
 
+// Each user has a share of his own in the service, so that nobody keeps others
+// out.
 const (
-	// atOnce bounds the commands that are carried out side by side.
+	// atOnce bounds the commands of one user that are carried out side by side,
+	// and atMost those with the ones that wait for that.
 	atOnce = 64
+	atMost = 512
 	// guestsEach bounds the connections of one user that have not said yet what
-	// they are for, so that nobody keeps others out by such.
+	// they are for.
 	guestsEach = 16
 )
 
@@ -65,8 +70,7 @@ func Inherited() (*net.UnixListener, error) {
 func Serve(ctx context.Context, l *net.UnixListener, idle time.Duration, decide Decider) error {
 	var busy sync.WaitGroup
 	defer busy.Wait()
-	room := make(chan struct{}, atOnce)
-	var each guests
+	var each users
 	stop := context.AfterFunc(ctx, func() { _ = l.Close() })
 	defer stop()
 	for {
@@ -74,16 +78,19 @@ func Serve(ctx context.Context, l *net.UnixListener, idle time.Duration, decide 
 			_ = l.SetDeadline(time.Now().Add(idle))
 		}
 		conn, err := l.AcceptUnix()
-		if errors.Is(err, os.ErrDeadlineExceeded) {
-			if len(room) > 0 {
+		switch {
+		case err == nil:
+		case ctx.Err() != nil:
+			return nil
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			if each.any() {
 				continue
 			}
 			return nil
-		}
-		if err != nil {
-			if ctx.Err() != nil {
-				return nil
-			}
+		case passes(err):
+			time.Sleep(shortage)
+			continue
+		default:
 			return err
 		}
 		caller, err := peer(conn)
@@ -95,48 +102,104 @@ func Serve(ctx context.Context, l *net.UnixListener, idle time.Duration, decide 
 		go func() {
 			defer func() { _ = conn.Close(); busy.Done() }()
 			r, err := receive(conn, caller)
-			each.leave(caller.Uid)
 			if err != nil {
+				each.leave(caller.Uid)
 				return
 			}
 			defer r.close()
 			cmd := decide(r)
-			if cmd == nil {
+			room := each.admit(caller.Uid)
+			switch {
+			case cmd == nil:
 				reply(conn, answer{Refused: true})
-				return
+			case room == nil:
+				reply(conn, answer{Busy: true})
+			default:
+				room <- struct{}{}
+				reply(conn, r.carryOut(ctx, conn, cmd))
+				<-room
 			}
-			room <- struct{}{}
-			defer func() { <-room }()
-			reply(conn, r.carryOut(ctx, conn, cmd))
+			each.end(caller.Uid)
 		}()
 	}
 }
 
-// guests are the connections of each user of which no request has come yet.
-type guests struct {
-	mu    sync.Mutex
-	count map[uint32]int
+// shortage is how long to wait for what the machine is short of.
+const shortage = 100 * time.Millisecond
+
+// passes reports whether an error is about what there is too little of now.
+func passes(err error) bool {
+	return slices.ContainsFunc([]error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM},
+		func(short error) bool { return errors.Is(err, short) })
 }
 
-func (g *guests) enter(uid uint32) bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.count == nil {
-		g.count = map[uint32]int{}
+// users are those who have a connection.
+type users struct {
+	mu    sync.Mutex
+	share map[uint32]*share
+}
+
+// share is what one user has of the service.
+type share struct {
+	guests   int // connections of which no request has come yet
+	commands int // the others
+	room     chan struct{}
+}
+
+// enter lets a connection in.
+func (u *users) enter(uid uint32) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.share == nil {
+		u.share = map[uint32]*share{}
 	}
-	if uid != 0 && g.count[uid] >= guestsEach {
+	s := u.share[uid]
+	if s == nil {
+		s = &share{room: make(chan struct{}, atOnce)}
+		u.share[uid] = s
+	}
+	if uid != 0 && s.guests >= guestsEach {
 		return false
 	}
-	g.count[uid]++
+	s.guests++
 	return true
 }
 
-func (g *guests) leave(uid uint32) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.count[uid]--; g.count[uid] == 0 {
-		delete(g.count, uid)
+// admit is about a connection whose request has come: room is where its command
+// waits for its turn; nil when too many do.
+func (u *users) admit(uid uint32) (room chan struct{}) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	s := u.share[uid]
+	s.guests--
+	s.commands++
+	if uid != 0 && s.commands > atMost {
+		return nil
 	}
+	return s.room
+}
+
+// leave is the end of a connection that asked for nothing, and end that of
+// another.
+func (u *users) leave(uid uint32) { u.drop(uid, 1, 0) }
+func (u *users) end(uid uint32)   { u.drop(uid, 0, 1) }
+
+func (u *users) drop(uid uint32, guests, commands int) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	s := u.share[uid]
+	s.guests -= guests
+	s.commands -= commands
+	if s.guests == 0 && s.commands == 0 {
+		delete(u.share, uid)
+	}
+}
+
+// any reports whether anybody is there.
+func (u *users) any() bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return len(u.share) > 0
 }
 
 func reply(conn *net.UnixConn, a answer) { _ = json.NewEncoder(conn).Encode(a) }
@@ -151,7 +214,7 @@ func (r *Request) carryOut(ctx context.Context, conn *net.UnixConn, cmd *exec.Cm
 	}
 	stop := context.AfterFunc(ctx, func() { _ = conn.CloseRead() })
 	defer stop()
-	go interrupt(r.interrupts, cmd.Process)
+	go control(r.orders, cmd.Process)
 	err := cmd.Wait()
 	var exit *exec.ExitError
 	switch {
@@ -163,17 +226,27 @@ func (r *Request) carryOut(ctx context.Context, conn *net.UnixConn, cmd *exec.Cm
 	return answer{Status: 1}
 }
 
-// interrupt has the command and what it runs interrupted for each byte that the
-// caller sends, and at the caller's end: as a terminal would.
-func interrupt(from io.Reader, p *os.Process) {
+// control has the command and what it runs stop, go on, or be interrupted, as
+// the caller sends it byte by byte, and interrupted at the caller's end: as a
+// terminal would.
+func control(from io.Reader, p *os.Process) {
 	for b := make([]byte, 1); ; {
 		_, err := from.Read(b)
 		if p.Signal(syscall.Signal(0)) != nil {
 			return // it has ended
 		}
-		_ = syscall.Kill(-p.Pid, syscall.SIGINT)
-		if err != nil {
+		group := -p.Pid
+		switch {
+		case err != nil:
+			_ = syscall.Kill(group, syscall.SIGINT)
+			_ = syscall.Kill(group, syscall.SIGCONT)
 			return
+		case b[0] == orderStop:
+			_ = syscall.Kill(group, syscall.SIGSTOP)
+		case b[0] == orderGoOn:
+			_ = syscall.Kill(group, syscall.SIGCONT)
+		default:
+			_ = syscall.Kill(group, syscall.SIGINT)
 		}
 	}
 }
