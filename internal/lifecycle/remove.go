@@ -128,30 +128,16 @@ func (m *Manager) destroyHome(ctx context.Context, dataset, path string) error {
 	if len(children) > 0 {
 		return fmt.Errorf("zfs destroy %s failed: the dataset still has dependents", dataset)
 	}
-	if err := m.promoteClone(ctx, dataset); err != nil {
-		return err
-	}
-	origin, err := zfs.Value(ctx, dataset, "origin")
-	if err != nil {
-		return err
-	}
-	left, err := zfs.Snapshots(ctx, dataset)
-	if err != nil {
-		return err
-	}
-	for _, s := range left {
-		if err := zfs.Destroy(ctx, s.Name); err != nil {
-			return fmt.Errorf("zfs destroy %s failed: %s", s.Name, zfs.Said(err))
+	// While one clone takes over, another may be made.
+	const attempts = 10
+	origin := ""
+	for range attempts {
+		if origin, err = m.destroyOnce(ctx, dataset); err == nil || !errors.Is(err, zfs.ErrDependents) {
+			break
 		}
 	}
-	// This unmounts it as well: between two calls zoneadm could be killed, and
-	// an unmounted one is not found again.
-	if err := zfs.Destroy(ctx, dataset); err != nil {
-		verb := "destroy"
-		if errors.Is(err, zfs.ErrBusy) {
-			verb = "unmount"
-		}
-		return fmt.Errorf("zfs %s %s failed: %s", verb, dataset, zfs.Said(err))
+	if err != nil {
+		return err
 	}
 	_ = os.Remove(path)
 	if strings.Contains(origin, "@") {
@@ -160,6 +146,46 @@ func (m *Manager) destroyHome(ctx context.Context, dataset, path string) error {
 	dropAbove(ctx, dataset)
 	return nil
 }
+
+// destroyOnce is destroyHome for the clones that there are when it begins. It
+// returns where the dataset came from.
+func (m *Manager) destroyOnce(ctx context.Context, dataset string) (origin string, err error) {
+	if err := m.promoteClone(ctx, dataset); err != nil {
+		return "", err
+	}
+	if origin, err = zfs.Value(ctx, dataset, "origin"); err != nil {
+		return "", err
+	}
+	left, err := zfs.Snapshots(ctx, dataset)
+	if err != nil {
+		return "", err
+	}
+	for _, s := range left {
+		if err := zfs.Destroy(ctx, s.Name); err != nil && !errors.Is(err, zfs.ErrNotFound) {
+			return "", &destroyError{"destroy " + s.Name, err}
+		}
+	}
+	// This unmounts it as well: between two calls zoneadm could be killed, and
+	// an unmounted one is not found again.
+	if err := zfs.Destroy(ctx, dataset); err != nil {
+		verb := "destroy "
+		if errors.Is(err, zfs.ErrBusy) {
+			verb = "unmount "
+		}
+		return "", &destroyError{verb + dataset, err}
+	}
+	return origin, nil
+}
+
+// destroyError is a call of zfs that left a dataset, in the words that programs
+// know.
+type destroyError struct {
+	call string
+	err  error
+}
+
+func (e *destroyError) Error() string { return "zfs " + e.call + " failed: " + zfs.Said(e.err) }
+func (e *destroyError) Unwrap() error { return e.err }
 
 // dropOrigin destroys the snapshot a clone came from, if that is a zone's and
 // has no other clone. One that somebody keeps to make zones of is his.
