@@ -47,9 +47,11 @@ func Listen(name zone.Name) (fd int, err error) {
 // A Request is one a client made and is waiting for. Its descriptor may be
 // handed to another role of the supervisor and come back by Resume.
 type Request struct {
-	Op     Op
-	Args   string
-	Reboot bool // of OpShutdown
+	Op   Op
+	Args string
+	// Reboot, of OpShutdown: boot the zone afterwards; of OpBoot: although it is
+	// incomplete, as it was before.
+	Reboot bool
 	// Locked says that the client, or an ancestor, holds the zone's lock.
 	Locked bool
 	// UntilHalt, of OpConsole: disconnect when the zone halts.

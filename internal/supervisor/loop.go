@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"zones/internal/control"
+	"zones/internal/zone"
 )
 
 // serve runs the loop until the supervisor has nothing more to do.
@@ -143,14 +144,15 @@ func (s *server) turn() error {
 }
 
 // answer tells a client that waits for the zone to end that it has, whoever
-// ended it. One that is still there gets it booted when that was asked for.
-func (s *server) answer() {
+// ended it. One that is still there gets it booted when that was asked for, if
+// it is what it had to be for that.
+func (s *server) answer(least zone.State) {
 	w := s.waiter
 	s.waiter = nil
 	switch {
 	case w == nil:
 	case w.request.Reboot && !w.request.Gone():
-		s.pending = append(s.pending, control.Resume(w.request.FD(), control.OpBoot, w.request.Args, false))
+		s.pending = append(s.pending, control.Resume(w.request.FD(), control.OpBoot, w.request.Args, least < zone.Installed))
 	default:
 		w.request.Done()
 		s.conns = append(s.conns, w.request.FD())

@@ -87,7 +87,7 @@ func (s *server) perform(ctx context.Context, o *operation, r *control.Request) 
 	}
 	// zoneadm looks first, but the zone may have been detached since.
 	least := zone.Installed
-	if r.Op == control.OpForceBoot {
+	if r.Op == control.OpForceBoot || r.Op == control.OpBoot && r.Reboot {
 		least = zone.Incomplete
 	}
 	if state < least && r.Op != control.OpUninstall {
@@ -203,7 +203,7 @@ func (s *server) takeDown(ctx context.Context, o *operation) error {
 	if m == nil {
 		return nil
 	}
-	r := m.Record
+	r, least := m.Record, s.least()
 	if err := s.hook(ctx, o, brand.PreStateChange, r.Brand, r.Zonepath, s.state(), hookHalt); err != nil {
 		return err
 	}
@@ -221,7 +221,7 @@ func (s *server) takeDown(ctx context.Context, o *operation) error {
 			o.say("%v", err)
 		}
 	}
-	s.post(s.answer)
+	s.post(func() { s.answer(least) })
 	return nil
 }
 
