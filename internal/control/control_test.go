@@ -209,3 +209,31 @@ func TestSpawnPassesNothingOn(t *testing.T) {
 		t.Errorf("it has %q open, %v", data, err)
 	}
 }
+
+func TestWatch(t *testing.T) {
+	dir := t.TempDir()
+	w, err := newWatch(dir, "web")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	save := func(name string) {
+		path := filepath.Join(dir, name)
+		if err := errors.Join(os.WriteFile(path+".new", nil, 0o600), os.Rename(path+".new", path)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, other := range []string{"web2.state", "web.snapshot.xml", "a.web.state"} {
+		save(other)
+	}
+	if w.Active() {
+		t.Error("other files make it active")
+	}
+	save("web.state")
+	if err := os.Remove(filepath.Join(dir, "web.state")); err != nil {
+		t.Fatal(err)
+	}
+	if !w.Active() || w.Active() {
+		t.Error("a record that came and went is not noticed once")
+	}
+}

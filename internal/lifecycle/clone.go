@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"zones/internal/brand"
+	"zones/internal/control"
 	"zones/internal/schema"
 	"zones/internal/store"
 	"zones/internal/zfs"
@@ -324,10 +325,15 @@ func (c *cloning) copy(ctx context.Context) error {
 	} else if err := c.m.refuseMounts(from); err != nil {
 		return err
 	}
-	c.m.Talk.Print(fmt.Sprintf("Copying %s...", from))
-	err := c.m.copyTree(ctx, c.from, from, c.z.path())
-	if err == nil && c.how.Snapshot == "" {
-		err = c.m.stayed(c.from)
+	fill := func() error {
+		c.m.Talk.Print(fmt.Sprintf("Copying %s...", from))
+		return c.m.copyTree(ctx, c.from, from, c.z.path())
+	}
+	err := error(nil)
+	if c.how.Snapshot == "" {
+		err = c.m.whileInstalled(c.from, fill)
+	} else {
+		err = fill()
 	}
 	if err != nil {
 		if ctx.Err() != nil {
@@ -340,15 +346,36 @@ func (c *cloning) copy(ctx context.Context) error {
 	return nil
 }
 
-// stayed fails when an installed zone has not been that all along: what was
-// copied of it meanwhile may lack anything.
+// whileInstalled reads what is of an installed zone, and fails when it has not
+// been that all along: what was read of it meanwhile may lack anything.
+func (m *Manager) whileInstalled(z *subjectZone, read func() error) error {
+	active := func() bool { return false }
+	// The host may have no more watches to give; what remains is to look twice.
+	if watch, err := control.NewWatch(z.name); err == nil {
+		defer watch.Close()
+		active = watch.Active
+	}
+	if err := m.stayed(z); err != nil {
+		return err
+	}
+	if err := read(); err != nil {
+		return err
+	}
+	if active() {
+		return changed(z.name)
+	}
+	return m.stayed(z)
+}
+
 func (m *Manager) stayed(z *subjectZone) error {
 	now, err := m.load(z.name)
 	if err == nil && (now.state != zone.Installed || now.entry != z.entry) {
-		err = fmt.Errorf("zone %s was changed meanwhile", z.name)
+		err = changed(z.name)
 	}
 	return err
 }
+
+func changed(name zone.Name) error { return fmt.Errorf("zone %s was changed meanwhile", name) }
 
 // copyTree copies a zonepath of z into an empty folder.
 func (m *Manager) copyTree(ctx context.Context, z *subjectZone, from, to string) error {
