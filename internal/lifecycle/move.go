@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"zones/internal/cli"
+	"zones/internal/schema"
 	"zones/internal/zfs"
 	"zones/internal/zone"
 )
@@ -25,6 +26,14 @@ func (m *Manager) Move(ctx context.Context, name zone.Name, to string) error {
 	}
 	if now, err := m.Store.Lookup(name); err == nil && filepath.IsAbs(to) && (within(to, now.Path) || within(now.Path, to)) {
 		return bare("could not move zone to %s: it overlaps with the present zonepath %s", to, now.Path)
+	}
+	// Once the zone is there it is too late to find out that this cannot be
+	// written down.
+	if len(to) > schema.ZonePath.Max {
+		return subject("could not set new zonepath", unix.ENAMETOOLONG)
+	}
+	if err := m.Store.CheckPath(name, to); err != nil {
+		return subject("could not set new zonepath", reason(err))
 	}
 	if err := m.answering(to); err != nil {
 		return err

@@ -131,32 +131,45 @@ func (s *Store) store(c *config.Config, save func(put) error) (Generation, error
 
 // SetPath moves a zone to another zonepath, in its XML file and in the index.
 func (s *Store) SetPath(name zone.Name, path string) error {
-	return s.update(func(ix *index) (change, error) {
-		l := ix.find(name)
-		if l == nil || name == zone.Global {
-			return change{}, s.noEntry(name)
-		}
-		data, _, err := s.readXML(name)
-		if err != nil {
-			return change{}, err
-		}
-		conf, err := decodeFile(s.ConfigFile(name), data)
-		if err != nil {
-			return change{}, err
-		}
-		conf.SetName(name)
-		conf.Zone.SetText(schema.ZonePath.Property, path)
-		doc, err := encode(conf)
-		if err != nil {
-			return change{}, err
-		}
-		entry := l.entry
-		entry.Path = path
-		if err := l.set(entry); err != nil {
-			return change{}, s.indexError(err)
-		}
-		return change{doc: doc, name: name, index: ix.bytes()}, nil
-	})
+	return s.update(func(ix *index) (change, error) { return s.moved(ix, name, path) })
+}
+
+// CheckPath fails as SetPath would for a zonepath that cannot be stored.
+func (s *Store) CheckPath(name zone.Name, path string) error {
+	s.settle()
+	data, err := s.readIndex()
+	if err == nil {
+		_, err = s.moved(parseIndex(data), name, path)
+	}
+	return err
+}
+
+// moved is the change by which a zone of the index gets another zonepath.
+func (s *Store) moved(ix *index, name zone.Name, path string) (change, error) {
+	l := ix.find(name)
+	if l == nil || name == zone.Global {
+		return change{}, s.noEntry(name)
+	}
+	data, _, err := s.readXML(name)
+	if err != nil {
+		return change{}, err
+	}
+	conf, err := decodeFile(s.ConfigFile(name), data)
+	if err != nil {
+		return change{}, err
+	}
+	conf.SetName(name)
+	conf.Zone.SetText(schema.ZonePath.Property, path)
+	doc, err := encode(conf)
+	if err != nil {
+		return change{}, err
+	}
+	entry := l.entry
+	entry.Path = path
+	if err := l.set(entry); err != nil {
+		return change{}, s.indexError(err)
+	}
+	return change{doc: doc, name: name, index: ix.bytes()}, nil
 }
 
 // Register enters a zone in the index, as configured, whose XML file is there
