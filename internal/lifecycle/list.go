@@ -81,17 +81,35 @@ func (m *Manager) List(f Filter) ([]Row, error) {
 		if _, ok := active[s.Name]; ok || s.Name == zone.Global || s.State < f.Min {
 			continue
 		}
-		row, err := summaryRow(s)
-		if err != nil {
-			// One that has been deleted since the index was read is not missed.
-			if _, err := m.Store.Lookup(s.Name); !errors.Is(err, store.ErrNoZone) {
-				m.Talk.Subject(string(s.Name)+": could not get brand name", reason(s.Err))
-			}
-			continue
+		if row, err := m.settled(s); err == nil {
+			rows = append(rows, row)
+		} else if !errors.Is(err, errGone) {
+			m.Talk.Subject(string(s.Name)+": could not get brand name", err)
 		}
-		rows = append(rows, row)
 	}
 	return rows, nil
+}
+
+// errGone says that a zone has been deleted since the index was read: it is not
+// missed.
+var errGone = errors.New("the zone has been deleted")
+
+// settled is the row of a zone. One that may have been deleted since the index
+// was read, and made anew, is looked at again.
+func (m *Manager) settled(s *store.Summary) (Row, error) {
+	const attempts = 5
+	for range attempts {
+		row, err := summaryRow(s)
+		if err == nil || !errors.Is(s.Err, store.ErrNoZone) {
+			return row, err
+		}
+		now, err := m.Store.Summary(s.Name)
+		if errors.Is(err, store.ErrNoZone) {
+			return Row{}, errGone
+		}
+		s = &now
+	}
+	return summaryRow(s)
 }
 
 // known reads the index, and of the configurations no more than is needed.
