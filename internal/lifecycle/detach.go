@@ -29,6 +29,7 @@ func (m *Manager) Detach(ctx context.Context, name zone.Name) error {
 	}
 	defer unlock()
 	hooked := false
+	manifest := filepath.Join(z.path(), detachedName)
 	return walk(ctx, zone.Detach, []step{
 		{"before", func(ctx context.Context) error {
 			_, err := m.hook(ctx, z, brand.PreDetach, m.Words...)
@@ -48,10 +49,14 @@ func (m *Manager) Detach(ctx context.Context, name zone.Name) error {
 			if hooked {
 				return nil
 			}
-			return saveManifest(filepath.Join(z.path(), detachedName), z.cfg)
+			return saveManifest(manifest, z.cfg)
 		}},
 		{"configured", func(context.Context) error {
 			if _, err := m.Store.SetState(name, zone.Configured); err != nil {
+				// It would be somebody's file when the zone is uninstalled.
+				if !hooked {
+					_ = os.Remove(manifest)
+				}
 				return subject("could not reset state", reason(err))
 			}
 			return nil

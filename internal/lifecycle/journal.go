@@ -77,6 +77,7 @@ func writeNote(path string, what any) error {
 		err = os.Rename(path+".new", path)
 	}
 	if err != nil {
+		_ = os.Remove(path + ".new")
 		return subject(path, bareErr(err))
 	}
 	return nil

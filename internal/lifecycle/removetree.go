@@ -30,8 +30,11 @@ func removeAll(path string) error {
 		return nil
 	}
 	fd, openErr := unix.Open(path, folderFlags, 0)
-	if openErr != nil {
+	switch {
+	case errors.Is(openErr, unix.ENOTDIR), errors.Is(openErr, unix.ELOOP):
 		return err
+	case openErr != nil:
+		return openErr
 	}
 	r := &removal{top: fd}
 	err = r.clear(fd, 0)
