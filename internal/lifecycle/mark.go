@@ -23,6 +23,14 @@ func (m *Manager) Mark(ctx context.Context, name zone.Name, state zone.State) er
 		return err
 	}
 	defer unlock()
+	// It may have been booted while the lock was waited for.
+	now, err := m.State(name)
+	if err != nil {
+		return named("could not get state", reason(err))
+	}
+	if err := zone.Mark.Check(name, now); err != nil {
+		return err
+	}
 	if state == zone.Installed && m.Store.Root() == "" {
 		z, err := m.load(name)
 		if err == nil {
