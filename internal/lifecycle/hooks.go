@@ -130,11 +130,11 @@ func (m *Manager) VerifyHook(ctx context.Context, name zone.Name, verb zone.Verb
 	if name == "" || name == zone.Global || m.Inside() {
 		return nil
 	}
-	z, err := m.load(name)
+	cfg, err := m.config(name)
 	if err != nil {
-		return err
+		return subject(string(name), reason(err))
 	}
-	_, err = m.hook(ctx, z, brand.VerifyAdm, append([]string{verb.String()}, m.Args...)...)
+	_, err = m.hook(ctx, &subjectZone{name: name, cfg: cfg}, brand.VerifyAdm, append([]string{verb.String()}, m.Args...)...)
 	return err
 }
 

@@ -75,8 +75,11 @@ func (m *Manager) Status(name zone.Name) Status {
 	}
 	s.Memory, err = readNumber(filepath.Join(record.Cgroup, "memory.current"))
 	problem("memory", err)
-	s.Processes, err = processes(record.ID)
-	problem("processes", err)
+	// A record that was lost has no number, and that of no zone is the host's.
+	if record.ID != 0 {
+		s.Processes, err = processes(record.ID)
+		problem("processes", err)
+	}
 	return s
 }
 

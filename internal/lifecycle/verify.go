@@ -11,6 +11,7 @@ import (
 
 	"zones/internal/brand"
 	"zones/internal/config"
+	"zones/internal/control"
 	"zones/internal/delegns"
 	"zones/internal/schema"
 	"zones/internal/store"
@@ -21,12 +22,29 @@ import (
 // CheckBrand fails when a zone's configuration cannot be read or names no
 // brand that is installed.
 func (m *Manager) CheckBrand(name zone.Name) error {
-	cfg, _, err := m.Store.Load(name)
+	cfg, err := m.config(name)
 	if err != nil {
 		return err
 	}
 	_, err = brand.Find(m.Store.Root(), cfg.Text(schema.Brand.Property))
 	return err
+}
+
+// config is a zone's configuration. Of a zone that is active, and must be halted
+// whatever became of that, it may be the one that it was booted with.
+func (m *Manager) config(name zone.Name) (*config.Config, error) {
+	cfg, _, err := m.Store.Load(name)
+	if err == nil || m.Store.Root() != "" {
+		return cfg, err
+	}
+	if _, _, none := control.Status(name); none != nil {
+		return nil, err
+	}
+	booted, lost := store.ReadFile(m.Store.SnapshotFile(name))
+	if lost != nil {
+		return nil, err
+	}
+	return booted, nil
 }
 
 // BrandHint says what to do about a brand that CheckBrand did not find; empty

@@ -128,14 +128,20 @@ func (s *server) check() error {
 		return &RefusedError{"You lack sufficient privilege to run this command (all privs required)"}
 	}
 	entry, err := s.store.Lookup(s.name)
-	if errors.Is(err, store.ErrNoZone) {
-		return &RefusedError{fmt.Sprintf("could not manage %s: %s", s.name, store.Reason(err))}
+	var refused error
+	switch {
+	case errors.Is(err, store.ErrNoZone):
+		refused = &RefusedError{fmt.Sprintf("could not manage %s: %s", s.name, store.Reason(err))}
+	case err != nil:
+		refused = &RefusedError{fmt.Sprintf("could not manage %s: %v", s.name, err)}
+	case entry.State == zone.Configured:
+		refused = &RefusedError{fmt.Sprintf("cannot manage a zone which is in state '%v'", entry.State)}
 	}
-	if err != nil {
-		return &RefusedError{fmt.Sprintf("could not manage %s: %v", s.name, err)}
-	}
-	if entry.State == zone.Configured {
-		return &RefusedError{fmt.Sprintf("cannot manage a zone which is in state '%v'", entry.State)}
+	if refused != nil {
+		// What the kernel has must be halted, whatever became of the index.
+		if _, _, err := control.Status(s.name); err != nil {
+			return refused
+		}
 	}
 	// Commands look for one before they start another; people may not.
 	c, err := control.Dial(context.Background(), s.name)
