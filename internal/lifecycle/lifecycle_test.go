@@ -5,10 +5,12 @@ package lifecycle
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -322,5 +324,27 @@ func TestListOfVanishing(t *testing.T) {
 	close(stop)
 	if err := <-ended; err != nil || seen == 0 || said.Len() > 0 {
 		t.Errorf("%v, seen %d times, said %q", err, seen, said.String())
+	}
+}
+
+// Two that remove the same folder both find it gone.
+func TestRemoveTogether(t *testing.T) {
+	for range 10 {
+		top := t.TempDir() + "/top"
+		for i := range 20 {
+			dir := filepath.Join(top, strconv.Itoa(i), "a", "b")
+			if err := errors.Join(os.MkdirAll(dir, 0o755), os.WriteFile(dir+"/file", nil, 0o644)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		ended := make(chan error)
+		for range 4 {
+			go func() { ended <- removeAll(top) }()
+		}
+		for range 4 {
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
+		}
 	}
 }

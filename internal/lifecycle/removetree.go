@@ -31,6 +31,8 @@ func removeAll(path string) error {
 	}
 	fd, openErr := unix.Open(path, folderFlags, 0)
 	switch {
+	case errors.Is(openErr, unix.ENOENT):
+		return nil
 	case errors.Is(openErr, unix.ENOTDIR), errors.Is(openErr, unix.ELOOP):
 		return err
 	case openErr != nil:
@@ -42,7 +44,7 @@ func removeAll(path string) error {
 	if err != nil {
 		return err
 	}
-	return os.Remove(path)
+	return unlessGone(os.Remove(path))
 }
 
 const folderFlags = unix.O_RDONLY | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_CLOEXEC
@@ -72,7 +74,7 @@ func (r *removal) clear(fd, depth int) error {
 func (r *removal) pass(fd, depth int) (some bool, err error) {
 	again, err := unix.Openat(fd, ".", folderFlags, 0)
 	if err != nil {
-		return false, err
+		return false, unlessGone(err)
 	}
 	f := os.NewFile(uintptr(again), "folder")
 	defer f.Close()
@@ -82,7 +84,7 @@ func (r *removal) pass(fd, depth int) (some bool, err error) {
 			if err == io.EOF {
 				err = nil
 			}
-			return some, bareErr(err)
+			return some, unlessGone(bareErr(err))
 		}
 		some = true
 		for _, name := range names {
@@ -102,8 +104,10 @@ func (r *removal) entry(dir int, name string, depth int) error {
 	switch {
 	case openErr == unix.EXDEV:
 		return unix.EBUSY
+	case openErr == unix.ENOTDIR, openErr == unix.ELOOP:
+		return err
 	case openErr != nil:
-		return unlessGone(err)
+		return unlessGone(openErr)
 	}
 	defer unix.Close(fd)
 	if depth >= removeDepth {
@@ -126,8 +130,9 @@ func (r *removal) moveUp(dir int, name string) error {
 	}
 }
 
+// unlessGone is err, unless somebody else has removed what it is about.
 func unlessGone(err error) error {
-	if err == unix.ENOENT {
+	if errors.Is(err, unix.ENOENT) {
 		return nil
 	}
 	return err
