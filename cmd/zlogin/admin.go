@@ -7,8 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/user"
-	"strconv"
 	"strings"
 
 	"zones/internal/cli"
@@ -39,7 +37,7 @@ func (o *options) admit(t *target) error {
 	if uid == 0 {
 		return nil
 	}
-	u, err := user.LookupId(strconv.Itoa(uid))
+	u, err := cli.AccountOf(uid)
 	if err != nil {
 		return errUnprivileged
 	}

@@ -6,8 +6,6 @@ import (
 	"context"
 	"errors"
 	"os"
-	"os/user"
-	"strconv"
 
 	"zones/internal/cli"
 	"zones/internal/lifecycle"
@@ -146,7 +144,7 @@ func (e *env) selectZone(g globals) error {
 
 // userName is the name of a user.
 func userName(uid int) (string, error) {
-	u, err := user.LookupId(strconv.Itoa(uid))
+	u, err := cli.AccountOf(uid)
 	if err != nil {
 		return "", err
 	}

@@ -7,12 +7,12 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"zones/internal/brand"
+	"zones/internal/cli"
 	"zones/internal/config"
 	"zones/internal/control"
 	"zones/internal/delegns"
@@ -90,7 +90,7 @@ func checkByBrand(b *brand.Brand, c *config.Config) error {
 }
 
 func (f *facts) User(name string) bool {
-	_, err := user.Lookup(name)
+	_, err := cli.AccountNamed(name)
 	return err == nil
 }
 

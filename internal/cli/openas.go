@@ -4,7 +4,6 @@ package cli
 
 import (
 	"os"
-	"os/user"
 	"runtime"
 	"strconv"
 	"unsafe"
@@ -15,7 +14,7 @@ import (
 // OpenAs opens a file for reading with the rights of a user and its groups,
 // where this process has root's.
 func OpenAs(uid int, path string) (*os.File, error) {
-	u, err := user.LookupId(strconv.Itoa(uid))
+	u, err := AccountOf(uid)
 	if err != nil {
 		return nil, err
 	}
