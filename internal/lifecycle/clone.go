@@ -36,8 +36,7 @@ func (m *Manager) Clone(ctx context.Context, name, source zone.Name, how CloneOp
 	if err := m.Verify(ctx, name, zone.Clone); err != nil {
 		return err
 	}
-	from, err := m.cloneSource(name, source, how.Denied)
-	if err != nil {
+	if _, err := m.cloneSource(name, source, how.Denied); err != nil {
 		return err
 	}
 	z, unlock, err := m.begin(ctx, name, zone.Clone)
@@ -45,6 +44,11 @@ func (m *Manager) Clone(ctx context.Context, name, source zone.Name, how CloneOp
 		return err
 	}
 	defer unlock()
+	// It may have been booted while the lock was waited for.
+	from, err := m.cloneSource(name, source, how.Denied)
+	if err != nil {
+		return err
+	}
 	if root := filepath.Join(z.path(), rootName); !emptyFolder(root) {
 		return aboutf("%s is not empty, and a clone would mix with what is there.", root)
 	}
