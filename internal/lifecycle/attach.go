@@ -43,7 +43,7 @@ func (m *Manager) Attach(ctx context.Context, name zone.Name, verb zone.Verb, fo
 		{"ids", func(ctx context.Context) error { return m.attachIDs(ctx, z) }},
 		{"manifest", func(context.Context) error { return putManifestAway(z.path(), force) }},
 		{"installed", func(ctx context.Context) error {
-			return m.claim(ctx, name, z.path(), func() error {
+			return m.claimOwn(ctx, z, func() error {
 				if _, err := m.Store.SetState(name, zone.Installed); err != nil {
 					return subject("could not reset state", reason(err))
 				}

@@ -53,5 +53,27 @@ func (m *Manager) claim(ctx context.Context, name zone.Name, path string, take f
 
 // begun marks a zone that begins to fill its place.
 func (m *Manager) begun(ctx context.Context, z *subjectZone) error {
-	return m.claim(ctx, z.name, z.path(), func() error { return m.setState(z.name, zone.Incomplete) })
+	return m.claimOwn(ctx, z, func() error { return m.setState(z.name, zone.Incomplete) })
+}
+
+// claimOwn is claim for the place that the zone had when it was read. Until it is
+// more than configured zonecfg may give it another.
+func (m *Manager) claimOwn(ctx context.Context, z *subjectZone, take func() error) error {
+	return m.claim(ctx, z.name, z.path(), func() error {
+		now, err := m.Store.Lookup(z.name)
+		if err != nil {
+			return named("could not get zone path", reason(err))
+		}
+		if err := sameZonepath(z.name, z.path(), now.Path); err != nil {
+			return err
+		}
+		return take()
+	})
+}
+
+func sameZonepath(name zone.Name, configured, indexed string) error {
+	if configured != indexed {
+		return bare("zonepath %s of the configuration of zone %s and %s of the index differ.", configured, name, indexed)
+	}
+	return nil
 }

@@ -58,6 +58,35 @@ func TestClaim(t *testing.T) {
 	}
 }
 
+// A zone that zonecfg gives another place, or deletes, before it is begun stays
+// as it is then.
+func TestBegun(t *testing.T) {
+	m := configured(t, "new")
+	z, err := m.load("new")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Store.SetPath("new", "/zones/other"); err != nil {
+		t.Fatal(err)
+	}
+	err = m.begun(context.Background(), z)
+	if now, lost := m.Store.Lookup("new"); err == nil || lost != nil || now.State != zone.Configured {
+		t.Errorf("%v: %+v, %v", err, now, lost)
+	}
+	if z, err = m.load("new"); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.begun(context.Background(), z); err != nil {
+		t.Error(err)
+	}
+	if err := m.Store.Delete("new"); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.begun(context.Background(), z); err == nil {
+		t.Error("a zone that is gone is begun")
+	}
+}
+
 // A zone that was removed or installed anew while it was copied is told from one
 // that stayed.
 func TestStayed(t *testing.T) {

@@ -108,9 +108,8 @@ type subjectZone struct {
 func (z *subjectZone) path() string { return z.cfg.Text(schema.ZonePath.Property) }
 
 func (m *Manager) verify(ctx context.Context, z *subjectZone, verb zone.Verb) error {
-	if z.entry.Path != z.path() {
-		return bare("zonepath %s of the configuration of zone %s and %s of the index differ.",
-			z.path(), z.name, z.entry.Path)
+	if err := sameZonepath(z.name, z.path(), z.entry.Path); err != nil {
+		return err
 	}
 	failed := false
 	note := func(err error) {
