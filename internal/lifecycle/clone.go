@@ -52,6 +52,12 @@ func (m *Manager) Clone(ctx context.Context, name, source zone.Name, how CloneOp
 	if root := filepath.Join(z.path(), rootName); !emptyFolder(root) {
 		return aboutf("%s is not empty, and a clone would mix with what is there.", root)
 	}
+	// It is not there when its file system is not mounted.
+	root := filepath.Join(from.path(), rootName)
+	_, hooked := m.BrandOptions(name, zone.Clone)
+	if _, err := os.Lstat(root); err != nil && how.Snapshot == "" && !hooked {
+		return subject(root, bareErr(err))
+	}
 	m.warnShared(z, from)
 	c := &cloning{m: m, z: z, from: from, how: how}
 	return walk(ctx, zone.Clone, c.steps())

@@ -157,6 +157,7 @@ func (m *Manager) makeHome(ctx context.Context, path string) {
 	}
 	switch {
 	case errors.Is(err, zfs.ErrExists):
+		m.noteUnmounted(ctx, path) // it hides the zone once it is
 		return
 	case err != nil:
 		m.Talk.Bare(fmt.Sprintf("cannot create ZFS dataset %s: %s", h.dataset, zfs.Said(err)))
