@@ -10,10 +10,8 @@ import (
 
 // Mark sets the state of the index by force.
 func (m *Manager) Mark(ctx context.Context, name zone.Name, state zone.State) error {
-	if m.Store.Root() == "" {
-		if err := m.mend(ctx, name); err != nil {
-			return err
-		}
+	if err := m.mend(ctx, name); err != nil {
+		return err
 	}
 	if err := m.VerifyHook(ctx, name, zone.Mark); err != nil {
 		return err

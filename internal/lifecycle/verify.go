@@ -73,8 +73,12 @@ func (m *Manager) Verify(ctx context.Context, name zone.Name, verb zone.Verb) er
 	return m.verify(ctx, z, verb)
 }
 
-// mend deals with a move of the zone that was cut off, if there is one.
+// mend deals with a move of the zone that was cut off, if there is one. What is
+// noted below another root has the paths of the system that is there.
 func (m *Manager) mend(ctx context.Context, name zone.Name) error {
+	if m.Store.Root() != "" {
+		return nil
+	}
 	if _, err := os.Lstat(m.journalFile(name)); err != nil {
 		return nil
 	}
