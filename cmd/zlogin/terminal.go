@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/signal"
 	"sync/atomic"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -215,13 +214,6 @@ func (p *pty) converse(o *options, child *nsexec.Child, stdin *os.File, say *cli
 	signal.Notify(resized, unix.SIGWINCH)
 	defer signal.Stop(resized)
 	p.resize(stdin) // it may have changed before anybody listened
-	var look <-chan time.Time
-	if cli.Caller() != 0 {
-		// Run for somebody else, who has the terminal and its signals.
-		ticker := time.NewTicker(time.Second)
-		defer ticker.Stop()
-		look = ticker.C
-	}
 	left := make(chan string, 1)
 	go typing(newEscaper(o, local.saved), stdin, p.master, left)
 	shown := make(chan error, 1)
@@ -229,8 +221,6 @@ func (p *pty) converse(o *options, child *nsexec.Child, stdin *os.File, say *cli
 	for {
 		select {
 		case <-resized:
-			p.resize(stdin)
-		case <-look:
 			p.resize(stdin)
 		case farewell := <-left:
 			_, _ = io.WriteString(say.Out, farewell)

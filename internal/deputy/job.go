@@ -18,12 +18,13 @@ const (
 	orderInterrupt = 'i'
 	orderStop      = 's'
 	orderGoOn      = 'c'
+	orderResize    = 'w'
 )
 
 // hear catches the signals that are passed on. They mean nothing yet.
 func hear() chan os.Signal {
-	got := make(chan os.Signal, 1)
-	for _, s := range []os.Signal{unix.SIGINT, unix.SIGTSTP} {
+	got := make(chan os.Signal, 16)
+	for _, s := range []os.Signal{unix.SIGINT, unix.SIGTSTP, unix.SIGWINCH} {
 		if !signal.Ignored(s) {
 			signal.Notify(got, s)
 		}
@@ -31,25 +32,28 @@ func hear() chan os.Signal {
 	return got
 }
 
-// forward has the command interrupted, and stopped and continued with us, until
-// ended is closed. The terminal knows the caller only: the command is in another
+// forward has the command interrupted, told of the window's size, and stopped and
+// continued with us, until ended is closed. The terminal knows the caller only: the command is in another
 // session, and would go on and read what is typed for somebody else.
 func forward(got <-chan os.Signal, ended <-chan struct{}, conn *net.UnixConn, stdin *os.File, reads bool) {
 	order := func(o byte) { _, _ = conn.Write([]byte{o}) }
 	for {
 		select {
 		case s := <-got:
-			if s == unix.SIGINT {
+			switch s {
+			case unix.SIGINT:
 				order(orderInterrupt)
-				continue
+			case unix.SIGWINCH:
+				order(orderResize)
+			case unix.SIGTSTP:
+				order(orderStop)
+				halt(unix.SIGSTOP)
+				for reads && background(stdin) {
+					halt(unix.SIGTTIN)
+					time.Sleep(100 * time.Millisecond)
+				}
+				order(orderGoOn)
 			}
-			order(orderStop)
-			halt(unix.SIGSTOP)
-			for reads && background(stdin) {
-				halt(unix.SIGTTIN)
-				time.Sleep(100 * time.Millisecond)
-			}
-			order(orderGoOn)
 		case <-ended:
 			return
 		}

@@ -226,9 +226,9 @@ func (r *Request) carryOut(ctx context.Context, conn *net.UnixConn, cmd *exec.Cm
 	return answer{Status: 1}
 }
 
-// control has the command and what it runs stop, go on, or be interrupted, as
-// the caller sends it byte by byte, and interrupted at the caller's end: as a
-// terminal would.
+// control has the command and what it runs stop, go on, or be interrupted, and
+// the command told of the window's size, as the caller sends it byte by byte, and
+// interrupted at the caller's end: as a terminal would.
 func control(from io.Reader, p *os.Process) {
 	for b := make([]byte, 1); ; {
 		_, err := from.Read(b)
@@ -245,6 +245,8 @@ func control(from io.Reader, p *os.Process) {
 			_ = syscall.Kill(group, syscall.SIGSTOP)
 		case b[0] == orderGoOn:
 			_ = syscall.Kill(group, syscall.SIGCONT)
+		case b[0] == orderResize:
+			_ = p.Signal(syscall.SIGWINCH)
 		default:
 			_ = syscall.Kill(group, syscall.SIGINT)
 		}
