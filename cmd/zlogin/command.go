@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -77,7 +78,7 @@ func (r *zoneRoot) account(o *options) (*account, error) {
 // entering words why a process could not be started.
 func entering(t *target, e *nsexec.Enter, err error) error {
 	var call *nsexec.CallError
-	if errors.As(err, &call) && call.Call == "execve" {
+	if errors.As(err, &call) && strings.HasPrefix(call.Call, "execve") {
 		return fmt.Errorf("could not run %s in zone %s: %s", e.Path, t.name, cli.Reason(call.Err))
 	}
 	return fmt.Errorf("could not enter zone %s: %s", t.name, cli.Reason(err))

@@ -240,6 +240,19 @@ func TestForbiddenHome(t *testing.T) {
 	}
 }
 
+// Who cannot be given his shell is told which that is.
+func TestMissingShell(t *testing.T) {
+	z := standIn(t)
+	const line = "mkdir /root/etc && echo 'app:x:1000:1000::/:/bin/none' >/root/etc/passwd && mount --bind /root/etc /etc"
+	if status, _, stderr, err := z.login(t, nil, "-S", line); status != 0 || err != nil {
+		t.Fatal(status, stderr, err)
+	}
+	_, _, _, err := z.login(t, nil, "-l", "app", "true")
+	if want := "could not run /bin/none in zone z1: No such file or directory"; err == nil || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
+	}
+}
+
 func TestUsers(t *testing.T) {
 	z := standIn(t)
 	status, stdout, _, err := z.login(t, nil, "-l", "daemon", "id -un; id -u; pwd; echo $HOME")
