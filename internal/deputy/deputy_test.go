@@ -103,6 +103,15 @@ func TestLong(t *testing.T) {
 	}
 }
 
+// A command that a signal ends is told from one that fails.
+func TestSignalled(t *testing.T) {
+	start(t, func(*Request) *exec.Cmd { return exec.Command("/bin/sh", "-c", "kill -PIPE $$") })
+	status, err := Ask(context.Background(), "zlogin", nil, [3]*os.File{os.Stdin, os.Stdout, os.Stderr}, false)
+	if want := 128 + int(unix.SIGPIPE); status != want || err != nil {
+		t.Errorf("status %d, %v, want %d", status, err, want)
+	}
+}
+
 func TestRefusedAndAbsent(t *testing.T) {
 	start(t, func(*Request) *exec.Cmd { return nil })
 	streams := [3]*os.File{os.Stdin, os.Stdout, os.Stderr}

@@ -222,6 +222,9 @@ func (r *Request) carryOut(ctx context.Context, conn *net.UnixConn, cmd *exec.Cm
 		return answer{}
 	case errors.As(err, &exit) && exit.ExitCode() >= 0:
 		return answer{Status: exit.ExitCode()}
+	case exit != nil:
+		// As a shell has it.
+		return answer{Status: 128 + int(exit.Sys().(syscall.WaitStatus).Signal())}
 	}
 	return answer{Status: 1}
 }
