@@ -4,6 +4,7 @@ package lifecycle
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
 	"strings"
 
@@ -76,4 +77,15 @@ func sameZonepath(name zone.Name, configured, indexed string) error {
 		return bare("zonepath %s of the configuration of zone %s and %s of the index differ.", configured, name, indexed)
 	}
 	return nil
+}
+
+// makePlace makes the zonepath of a zone that has begun, if it is missing. It
+// comes after the mark, so that a folder that nobody fills is not left over; a
+// zone that gets none has not begun.
+func (m *Manager) makePlace(z *subjectZone) error {
+	err := makeZonepath(z.path())
+	if err != nil {
+		err = errors.Join(err, m.setState(z.name, zone.Configured))
+	}
+	return err
 }

@@ -109,14 +109,16 @@ type cloning struct {
 	m        *Manager
 	z, from  *subjectZone
 	how      CloneOptions
-	snapshot string // made for this clone
-	done     bool   // nothing is left to copy
-	hooked   bool   // the brand cloned by a command of its own
+	made     []string // the zonepath and what is above it, as far as it was made
+	snapshot string   // made for this clone
+	done     bool     // nothing is left to copy
+	hooked   bool     // the brand cloned by a command of its own
 }
 
 func (c *cloning) steps() []step {
 	return []step{
 		{"incomplete", func(ctx context.Context) error { return c.m.begun(ctx, c.z) }},
+		{"zonepath", c.place},
 		{"hook", c.hook},
 		{"method", c.method},
 		{"ids", func(ctx context.Context) error { return c.m.giveIDs(ctx, c.z) }},
@@ -129,6 +131,11 @@ func (c *cloning) steps() []step {
 		{"sync", func(context.Context) error { return durable(c.z.path()) }},
 		{"installed", func(context.Context) error { return c.m.setState(c.z.name, zone.Installed) }},
 	}
+}
+
+func (c *cloning) place(context.Context) error {
+	c.made = missing(c.z.path())
+	return c.m.makePlace(c.z)
 }
 
 // hook has the brand clone by a command of its own, if it has one; nothing is
@@ -236,6 +243,7 @@ func (c *cloning) givenSnapshot(ctx context.Context) error {
 		}
 	}
 	if !valid {
+		removeEmpty(c.made)
 		if err := c.m.setState(c.z.name, zone.Configured); err != nil {
 			return err
 		}

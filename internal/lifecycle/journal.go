@@ -32,7 +32,7 @@ const (
 // completed.
 type journal struct {
 	From, To  string
-	Made      bool // To was made for this move
+	Made      []string // To and what is above it, as far as it is made for this move
 	Method    moveMethod
 	Dataset   string // the zonepath's file system, moved by its mountpoint
 	Inherited bool   // its mountpoint was inherited
@@ -245,8 +245,8 @@ func (m *Manager) takeBack(ctx context.Context, name zone.Name, indexPath string
 	if err != nil {
 		return err
 	}
-	if j.Made {
-		_ = os.Remove(j.To)
+	if len(j.Made) > 0 {
+		removeEmpty(j.Made)
 	} else if _, statErr := os.Lstat(j.To); errors.Is(statErr, fs.ErrNotExist) {
 		_ = os.Mkdir(j.To, 0o700)
 	}
@@ -262,7 +262,7 @@ func (m *Manager) mountBack(ctx context.Context, j *journal) error {
 	if at, err := zfs.MountedAt(j.From); err != nil || at == j.Dataset {
 		return err
 	}
-	if _, err := makeZonepath(j.From); err != nil {
+	if err := makeZonepath(j.From); err != nil {
 		return err
 	}
 	if j.Legacy {

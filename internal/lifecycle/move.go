@@ -38,8 +38,7 @@ func (m *Manager) Move(ctx context.Context, name zone.Name, to string) error {
 	if err := m.answering(to); err != nil {
 		return err
 	}
-	info, statErr := os.Lstat(to)
-	if statErr == nil && info.IsDir() && !emptyFolder(to) {
+	if info, err := os.Lstat(to); err == nil && info.IsDir() && !emptyFolder(to) {
 		return bare("could not move zone to %s: directory not empty", to)
 	}
 	if err := m.verifyZonepath(name, to, zone.Move, zone.Installed); err != nil {
@@ -50,11 +49,8 @@ func (m *Manager) Move(ctx context.Context, name zone.Name, to string) error {
 		return err
 	}
 	defer unlock()
-	mv := &moving{m: m, z: z, journal: journal{From: z.path(), To: to, Made: statErr != nil}}
+	mv := &moving{m: m, z: z, journal: journal{From: z.path(), To: to}}
 	if err := mv.allowed(); err != nil {
-		if mv.Made {
-			_ = os.Remove(to)
-		}
 		return err
 	}
 	err = walk(ctx, zone.Move, mv.steps())
@@ -113,6 +109,7 @@ func (mv *moving) steps() []step {
 	return []step{
 		{"plan", mv.plan},
 		{"write", mv.write},
+		{"zonepath", func(context.Context) error { return makeZonepath(mv.To) }},
 		{"root", mv.unmountRoot},
 		{"home", mv.home},
 		{"transfer", mv.transfer},
@@ -133,7 +130,7 @@ func (mv *moving) steps() []step {
 // file system already; a folder is renamed within its file system; and
 // otherwise all is copied.
 func (mv *moving) plan(ctx context.Context) error {
-	mv.Was = identity(mv.From)
+	mv.Was, mv.Made = identity(mv.From), missing(mv.To)
 	dataset, err := homeAt(ctx, mv.From)
 	if err != nil {
 		return err
@@ -154,7 +151,7 @@ func (mv *moving) plan(ctx context.Context) error {
 		}
 	} else if _, on, err := mountedOn(mv.From); err != nil {
 		return err
-	} else if !on && !taken && sameDevice(mv.From, mv.To) {
+	} else if !on && !taken && mv.sameDevice() {
 		mv.Method = byRename
 	} else {
 		mv.Method = byCopy
@@ -168,11 +165,7 @@ func (mv *moving) plan(ctx context.Context) error {
 }
 
 func (mv *moving) write(ctx context.Context) error {
-	err := mv.m.claim(ctx, mv.z.name, mv.To, func() error { return mv.m.writeJournal(mv.z.name, &mv.journal) })
-	if err != nil && mv.Made {
-		_ = os.Remove(mv.To)
-	}
-	return err
+	return mv.m.claim(ctx, mv.z.name, mv.To, func() error { return mv.m.writeJournal(mv.z.name, &mv.journal) })
 }
 
 // pool is the pool of a dataset.
@@ -181,9 +174,14 @@ func pool(dataset string) string {
 	return name
 }
 
-func sameDevice(a, b string) bool {
+// sameDevice reports whether both places are on one file system.
+func (mv *moving) sameDevice() bool {
+	to := mv.To
+	if len(mv.Made) > 0 {
+		to = lowestAbove(to)
+	}
 	var x, y unix.Stat_t
-	return unix.Lstat(a, &x) == nil && unix.Lstat(b, &y) == nil && x.Dev == y.Dev
+	return unix.Lstat(mv.From, &x) == nil && unix.Lstat(to, &y) == nil && x.Dev == y.Dev
 }
 
 // unmountRoot takes away a root that is a file system of its own; it comes back

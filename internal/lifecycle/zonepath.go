@@ -31,14 +31,14 @@ type zonepathCheck struct {
 	path   string
 	verb   zone.Verb
 	state  zone.State
+	above  string // what will hold a zonepath that the verb makes; empty: there is one
 	failed bool
-	made   []string       // folders that were made for the zonepath
 	mend   []func() error // what sets the zonepath right, if nothing else is wrong
 }
 
-// verifyZonepath checks that a folder can be the zonepath of a zone, and makes
-// and mends it where the verb may. What is wrong is said; the error is errSaid
-// then.
+// verifyZonepath checks that a folder can be the zonepath of a zone, and mends it
+// where the verb may. One that is missing and that the verb makes is not made
+// yet. What is wrong is said; the error is errSaid then.
 func (m *Manager) verifyZonepath(name zone.Name, path string, verb zone.Verb, state zone.State) error {
 	c := &zonepathCheck{m: m, name: name, path: path, verb: verb, state: state}
 	if c.exists() && c.isFolder() {
@@ -58,9 +58,6 @@ func (m *Manager) verifyZonepath(name zone.Name, path string, verb zone.Verb, st
 	}
 	if !c.failed {
 		return nil
-	}
-	for _, dir := range c.made {
-		_ = os.Remove(dir)
 	}
 	m.Talk.Bare(fmt.Sprintf("could not verify zonepath %s because of the above errors.", path))
 	return errSaid
@@ -114,38 +111,58 @@ func (c *zonepathCheck) exists() bool {
 			"Installing the zone makes it and verifies again; that fails if the parent\n"+
 			"folder can be written to by others than root, or if another zone is there.", c.path))
 		return false
+	case c.makes() && filepath.Clean(c.path) != c.path:
+		err = errPath
 	case c.makes():
-		if c.made, err = makeZonepath(c.path); err == nil {
-			return true
-		}
+		c.above = lowestAbove(c.path)
+		return true
 	}
 	c.m.Talk.Subject(c.path, err)
 	c.failed = true
 	return false
 }
 
-// makeZonepath makes a zonepath that only root can enter, below folders that
-// everybody can. It returns what it made, the lowest first.
-func makeZonepath(path string) (made []string, err error) {
-	if filepath.Clean(path) != path {
-		return nil, errPath
-	}
+// missing are a path and what is above it, the lowest first, as far as none of
+// it exists.
+func missing(path string) (dirs []string) {
 	for dir := path; ; dir = filepath.Dir(dir) {
 		if _, err := os.Lstat(dir); !errors.Is(err, fs.ErrNotExist) {
-			break
+			return dirs
 		}
-		made = append(made, dir)
+		dirs = append(dirs, dir)
 	}
-	for i := len(made) - 1; i >= 0; i-- {
+}
+
+// lowestAbove is the lowest folder above a path that exists.
+func lowestAbove(path string) string {
+	if dirs := missing(path); len(dirs) > 0 {
+		path = dirs[len(dirs)-1]
+	}
+	return filepath.Dir(path)
+}
+
+// makeZonepath makes a zonepath that only root can enter, below folders that
+// everybody can. What it made is gone again when that fails.
+func makeZonepath(path string) error {
+	dirs := missing(path)
+	for i := len(dirs) - 1; i >= 0; i-- {
 		mode := fs.FileMode(0o755)
 		if i == 0 {
 			mode = 0o700
 		}
-		if err := os.Mkdir(made[i], mode); err != nil && !errors.Is(err, fs.ErrExist) {
-			return made[i+1:], bareErr(err)
+		if err := os.Mkdir(dirs[i], mode); err != nil && !errors.Is(err, fs.ErrExist) {
+			removeEmpty(dirs[i+1:])
+			return subject(path, bareErr(err))
 		}
 	}
-	return made, nil
+	return nil
+}
+
+// removeEmpty removes those of some folders, the lowest first, that hold nothing.
+func removeEmpty(dirs []string) {
+	for _, dir := range dirs {
+		_ = os.Remove(dir)
+	}
 }
 
 // keepPrivate takes a zonepath that came from elsewhere away from whoever had
@@ -170,11 +187,22 @@ func closeUp(fd int) error {
 	return unix.Fchmod(fd, 0o700)
 }
 
+// there is the zonepath, or the folder that will hold it.
+func (c *zonepathCheck) there() string {
+	if c.above != "" {
+		return c.above
+	}
+	return c.path
+}
+
 func (c *zonepathCheck) isFolder() bool {
-	if real, err := filepath.EvalSymlinks(c.path); err != nil || real != c.path {
+	if real, err := filepath.EvalSymlinks(c.there()); err != nil || real != c.there() {
 		c.m.Talk.Subject(c.path, errPath)
 		c.failed = true
 		return false
+	}
+	if c.above != "" {
+		return true
 	}
 	if info, err := os.Lstat(c.path); err != nil || !info.IsDir() {
 		c.fail("%s is not a directory.", c.path)
@@ -239,6 +267,9 @@ var parentBits = append(ownerBits[:len(ownerBits):len(ownerBits)],
 
 // owner checks who owns the zonepath and what others may do there.
 func (c *zonepathCheck) owner() {
+	if c.above != "" {
+		return
+	}
 	var st unix.Stat_t
 	if err := unix.Lstat(c.path, &st); err != nil {
 		c.m.Talk.Subject(c.path, err)
@@ -280,12 +311,15 @@ func (c *zonepathCheck) modes(path string, mode uint32, bits []bit) bool {
 
 func (c *zonepathCheck) parent() {
 	parent := filepath.Dir(c.path)
+	if c.above != "" && c.above != parent {
+		return // it is made as it should be
+	}
 	var here, up unix.Stat_t
-	if unix.Lstat(c.path, &here) != nil || unix.Lstat(parent, &up) != nil {
+	if c.above == "" && unix.Lstat(c.path, &here) != nil || unix.Lstat(parent, &up) != nil {
 		c.fail("%s cannot be examined.", parent)
 		return
 	}
-	if here.Dev == up.Dev && here.Ino == up.Ino {
+	if c.above == "" && here.Dev == up.Dev && here.Ino == up.Ino {
 		c.fail("%s is its own parent.", c.path)
 		return
 	}
@@ -299,7 +333,7 @@ func (c *zonepathCheck) parent() {
 
 func (c *zonepathCheck) filesystem() {
 	var st unix.Statfs_t
-	if err := unix.Statfs(c.path, &st); err != nil {
+	if err := unix.Statfs(c.there(), &st); err != nil {
 		c.m.Talk.Subject(c.path, err)
 		c.failed = true
 		return
