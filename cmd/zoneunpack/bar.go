@@ -29,11 +29,14 @@ func newBar(w io.Writer) *bar {
 	return &bar{}
 }
 
+// shown reports whether anybody sees the bar.
+func (b *bar) shown() bool { return b.out != nil }
+
 // Set shows that done of total bytes are dealt with; total is 0 when unknown.
 func (b *bar) Set(done, total int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.out == nil {
+	if !b.shown() {
 		return
 	}
 	if total <= 0 {

@@ -36,7 +36,10 @@ func serve(ctx context.Context, reply *unpacker.Reply, from *unpacker.Source, ve
 	defer bar.Done()
 	opts := image.Options{Mirror: from.Mirror, Packages: from.Packages, MaxID: from.MaxID, MaxFiles: from.MaxFiles,
 		Anonymous: from.Anonymous,
-		Only:      kindsOf[from.Letter], Progress: func(p image.Progress) { bar.Set(p.Done, p.Total) }}
+		Only:      kindsOf[from.Letter]}
+	if bar.shown() {
+		opts.Progress = func(p image.Progress) { bar.Set(p.Done, p.Total) }
+	}
 	if len(opts.Only) == 1 {
 		opts.Kind = opts.Only[0]
 	}

@@ -280,7 +280,7 @@ func (s *Source) archiveBlobs(t *tree) (*tarBlobs, error) {
 }
 
 func (s *Source) inflate(t *tree) error {
-	m, err := s.meter()
+	m, err := s.fileMeter()
 	if err != nil {
 		return err
 	}

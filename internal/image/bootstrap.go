@@ -53,7 +53,7 @@ func checkBootstrap(release string, opts Options) error {
 // bootstrap makes a root of a Debian release. mmdebstrap writes it as an
 // archive into our hands; debootstrap needs a directory, which is copied.
 func (s *Source) bootstrap(ctx context.Context, t *tree) error {
-	t.meter = &meter{report: s.opts.Progress, start: time.Now()}
+	t.meter = s.meter(0)
 	mirror := s.opts.Mirror
 	if mirror == "" {
 		mirror = aptMirror("/etc/apt", s.name)

@@ -253,6 +253,29 @@ func TestCancel(t *testing.T) {
 	}
 }
 
+// Reading ahead of the first file is interrupted as well.
+func TestCancelInflate(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "image")
+	members := archive(t, reg("manifest.json", "[]"), reg("blobs/sha256/x", strings.Repeat("0123456789", 1<<20)))
+	if err := os.WriteFile(file, compressors["gzip"](t, members), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Open(file, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	tree, err := openTree(t.TempDir(), s.opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tree.close()
+	s.stop = func() error { return context.Canceled }
+	if _, err := s.archiveBlobs(tree); s.kind != OCIArchive || !errors.Is(err, context.Canceled) {
+		t.Errorf("%v: error %v", s.kind, err)
+	}
+}
+
 // TestSparse unpacks what GNU tar makes of a file with holes, in each of its
 // formats.
 func TestSparse(t *testing.T) {
@@ -294,5 +317,43 @@ func TestSparse(t *testing.T) {
 				t.Errorf("content %q, %v", got, err)
 			}
 		})
+	}
+}
+
+// Whoever waits for the copy of a directory is told how much there is, from the
+// start, and it is what is copied.
+func TestCopyTotal(t *testing.T) {
+	from := t.TempDir()
+	root := filepath.Join(from, "d", "root")
+	if err := os.MkdirAll(root, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, size := range map[string]int{"a": 300_000, "d/b": 2_000_000, "d/c": 0} {
+		if err := os.WriteFile(filepath.Join(from, name), bytes.Repeat([]byte("x"), size), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Link(filepath.Join(from, "a"), filepath.Join(from, "d", "hard")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("..", filepath.Join(from, "d", "up")); err != nil {
+		t.Fatal(err)
+	}
+	var first, last Progress
+	s, err := Open(from, Options{Kind: Directory, Progress: func(p Progress) {
+		if first.Done == 0 {
+			first = p
+		}
+		last = p
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if _, err := s.Unpack(context.Background(), root); err != nil {
+		t.Fatal(err)
+	}
+	if first.Total < 2_300_000 || first.Total != last.Total || last.Done != last.Total {
+		t.Errorf("first %+v, last %+v", first, last)
 	}
 }

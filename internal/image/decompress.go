@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"bytes"
 	"compress/bzip2"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -133,7 +134,7 @@ func (d *decompressor) Close() error {
 func decompressError(err error) error {
 	var path *os.PathError
 	switch {
-	case errors.As(err, &path), errors.Is(err, ErrBomb), errors.Is(err, ErrDigest):
+	case errors.As(err, &path), errors.Is(err, ErrBomb), errors.Is(err, ErrDigest), errors.Is(err, context.Canceled):
 		return err
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
 		return fmt.Errorf("%w: its compressed data ends early", ErrTruncated)

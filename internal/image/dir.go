@@ -27,7 +27,6 @@ type copying struct {
 type inode struct{ dev, ino uint64 }
 
 func (s *Source) copyDirectory(ctx context.Context, t *tree) error {
-	t.meter = &meter{report: s.opts.Progress, start: time.Now(), total: mountedUse(int(s.file.Fd()))}
 	var st unix.Stat_t
 	if err := unix.Fstat(t.root, &st); err != nil {
 		return err
@@ -39,15 +38,36 @@ func (s *Source) copyDirectory(ctx context.Context, t *tree) error {
 	if c.to == (inode{st.Dev, st.Ino}) {
 		return errors.New("the source and the root are the same directory")
 	}
-	dup, err := unix.FcntlInt(s.file.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	t.meter = s.meter(c.total(int(s.file.Fd()), s.opts.Progress != nil))
+	fd, err := again(int(s.file.Fd()))
 	if err != nil {
 		return err
 	}
-	return c.directory(dup, ".", &st)
+	return c.directory(fd, ".", &st)
+}
+
+// again opens the open directory dir once more, to be read from its start.
+func again(dir int) (int, error) {
+	return unix.Openat(dir, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+}
+
+// total is how much there is to copy of dir, in bytes; 0 when that cannot be
+// told without a walk, which is made only if somebody waits for the answer.
+func (c *copying) total(dir int, waiting bool) int64 {
+	if use := mountedUse(dir); use > 0 || !waiting {
+		return use
+	}
+	fd, err := again(dir)
+	if err != nil {
+		return 0
+	}
+	v := &survey{ctx: c.ctx, skip: c.to, seen: map[inode]struct{}{}}
+	v.add(fd)
+	return v.bytes
 }
 
 // mountedUse is what a file system holds, in bytes, if dir is where it is
-// mounted; 0 for another directory, of which nothing tells without a walk.
+// mounted; 0 for another directory.
 func mountedUse(dir int) int64 {
 	var here, above unix.Stat_t
 	var fs unix.Statfs_t

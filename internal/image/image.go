@@ -118,6 +118,7 @@ type Source struct {
 	opts   Options
 	file   *os.File // Directory, Tar, OCILayout, OCIArchive, ZFSStream
 	format compression
+	stop   func() error // of the one that works on it
 }
 
 const (
@@ -178,6 +179,7 @@ func (s *Source) Close() error {
 // ZFSSnapshot is sent as, for zfs receive. They end with ErrTruncated or
 // ErrCorrupt where the compression can tell.
 func (s *Source) Stream(ctx context.Context) (io.ReadCloser, error) {
+	s.stop = ctx.Err
 	switch s.kind {
 	case ZFSStream:
 	case ZFSSnapshot:
@@ -185,7 +187,7 @@ func (s *Source) Stream(ctx context.Context) (io.ReadCloser, error) {
 	default:
 		return nil, fmt.Errorf("%s is a %v, not a ZFS stream", s.name, s.kind)
 	}
-	m, err := s.meter()
+	m, err := s.fileMeter()
 	if err != nil {
 		return nil, err
 	}
@@ -202,7 +204,7 @@ func (s *Source) Unpack(ctx context.Context, root string) (*Result, error) {
 		return &Result{}, err
 	}
 	defer t.close()
-	t.interrupted = ctx.Err
+	s.stop, t.interrupted = ctx.Err, ctx.Err
 	res := &Result{}
 	switch s.kind {
 	case Directory:
@@ -226,8 +228,13 @@ func (s *Source) Unpack(ctx context.Context, root string) (*Result, error) {
 	return res, nil
 }
 
-func (s *Source) meter() (*meter, error) {
-	m := &meter{report: s.opts.Progress, start: time.Now()}
+// meter is for what adds up to total bytes; 0 when that is unknown.
+func (s *Source) meter(total int64) *meter {
+	return &meter{stop: s.stop, report: s.opts.Progress, start: time.Now(), total: total}
+}
+
+func (s *Source) fileMeter() (*meter, error) {
+	m := s.meter(0)
 	if s.file != nil {
 		st, err := s.file.Stat()
 		if err != nil {

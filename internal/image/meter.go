@@ -13,6 +13,7 @@ import (
 // unpacking run in goroutines of their own, hence the atomics; the report is
 // made by the one that reads.
 type meter struct {
+	stop   func() error // why reading has to end; nil: nothing makes it
 	report func(Progress)
 	start  time.Time
 	last   time.Time
@@ -32,6 +33,11 @@ type meteredReader struct {
 }
 
 func (r *meteredReader) Read(p []byte) (int, error) {
+	if r.m.stop != nil {
+		if err := r.m.stop(); err != nil {
+			return 0, err
+		}
+	}
 	n, err := r.r.Read(p)
 	r.m.add(int64(n))
 	return n, err

@@ -14,7 +14,6 @@ import (
 	"path"
 	"runtime"
 	"strings"
-	"time"
 
 	"github.com/google/go-containerregistry/pkg/v1"
 	"golang.org/x/sys/unix"
@@ -41,7 +40,7 @@ func (s *Source) unpackImage(ctx context.Context, t *tree) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	t.meter = &meter{report: s.opts.Progress, start: time.Now()}
+	t.meter = s.meter(0)
 	for _, l := range img.layers {
 		t.meter.total += l.size
 	}

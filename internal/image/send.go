@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // send has zfs(8) send the snapshot that the source is.
@@ -19,7 +18,7 @@ func (s *Source) send(ctx context.Context) (io.ReadCloser, error) {
 	if !ok {
 		return nil, fmt.Errorf("%w: zfs", ErrTool)
 	}
-	m := &meter{report: s.opts.Progress, start: time.Now(), total: sentSize(ctx, tool, s.name)}
+	m := s.meter(sentSize(ctx, tool, s.name))
 	out := &sending{cmd: exec.CommandContext(ctx, tool, "send", s.name)}
 	out.cmd.Env, out.cmd.Stderr = toolEnv(), &out.said
 	pipe, err := out.cmd.StdoutPipe()

@@ -26,7 +26,7 @@ const (
 const maxSparse = 256 << 30
 
 func (s *Source) unpackTar(ctx context.Context, t *tree) error {
-	m, err := s.meter()
+	m, err := s.fileMeter()
 	if err != nil {
 		return err
 	}
