@@ -11,8 +11,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -51,28 +53,105 @@ func checkBootstrap(release string, opts Options) error {
 }
 
 // bootstrap makes a root of a Debian release. mmdebstrap writes it as an
-// archive into our hands; debootstrap needs a directory, which is copied.
+// archive into our hands; debootstrap needs a directory, which is copied. What
+// either needs meanwhile is in a folder of the root: should nobody be left to
+// remove it, it goes with the root.
 func (s *Source) bootstrap(ctx context.Context, t *tree) error {
 	t.meter = s.meter(0)
 	mirror := s.opts.Mirror
 	if mirror == "" {
 		mirror = aptMirror("/etc/apt", s.name)
 	}
-	include := strings.Join(slices.Concat(basePackages, s.opts.Packages), ",")
-	if tool, ok := findTool("mmdebstrap"); ok {
-		args := []string{"--quiet", "--variant=minbase", "--format=tar", "--include=" + include, s.name, "-"}
-		if mirror != "" {
-			args = append(args, mirror)
-		}
-		return s.bootstrapTar(ctx, t, tool, args)
+	dir, err := os.MkdirTemp(t.path, ".bootstrap-")
+	if err != nil {
+		return err
 	}
-	return s.bootstrapDirectory(ctx, t, include, mirror)
+	defer os.RemoveAll(dir)
+	// Programs with fewer rights work there, too.
+	if err := os.Chmod(dir, 0o755); err != nil {
+		return err
+	}
+	words := []string{"--variant=minbase", "--include=" + strings.Join(slices.Concat(basePackages, s.opts.Packages), ","), s.name}
+	if tool, ok := findTool("mmdebstrap"); ok {
+		words = append([]string{"--quiet", "--format=tar"}, append(words, "-")...)
+		return apart(dir, mirror, func(cmd command, _ string) error {
+			return s.bootstrapTar(ctx, t, cmd(ctx, tool, with(words, mirror)))
+		})
+	}
+	tool, _ := findTool("debootstrap")
+	err = apart(dir, mirror, func(cmd command, at string) error {
+		return bootstrapDirectory(ctx, cmd(ctx, tool, with(append(words, filepath.Join(at, "root")), mirror)))
+	})
+	if err != nil {
+		return err
+	}
+	from, err := os.Open(filepath.Join(dir, "root"))
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	made := &Source{name: s.name, kind: Directory, opts: s.opts, file: from}
+	return made.copyDirectory(ctx, t)
 }
 
-func (s *Source) bootstrapTar(ctx context.Context, t *tree, tool string, args []string) error {
-	cmd := polite(exec.CommandContext(ctx, tool, args...))
+// with is the words and the mirror, if there is one.
+func with(words []string, mirror string) []string {
+	if mirror == "" {
+		return words
+	}
+	return append(words, mirror)
+}
+
+// command prepares a tool that works in the folder that is its own.
+type command func(ctx context.Context, tool string, args []string) *exec.Cmd
+
+// apart has do run a tool whose temporary folder is dir, under the name at, so
+// that whatever it has mounted and started is gone when it ends, even by force,
+// and when we do: a tool that is killed alone leaves its children at work.
+func apart(dir, mirror string, do func(cmd command, at string) error) error {
+	var attr *syscall.SysProcAttr
+	prepare := func(at string) command {
+		return func(ctx context.Context, tool string, args []string) *exec.Cmd {
+			cmd := exec.CommandContext(ctx, tool, args...)
+			cmd.Env, cmd.Dir, cmd.SysProcAttr = append(toolEnv(), "TMPDIR="+at), "/", attr
+			cmd.WaitDelay = 10 * time.Second
+			return cmd
+		}
+	}
+	if os.Geteuid() != 0 {
+		return do(prepare(dir), dir)
+	}
+	attr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWPID, Pdeathsig: unix.SIGKILL}
+	// A place that everybody can reach, as the zonepath is not, and that the
+	// mirror is not in.
+	at := "/var/tmp"
+	if strings.Contains(mirror, at) {
+		at = "/tmp"
+	}
+	ended := make(chan error)
+	go func() {
+		// For good: the thread has a view of the mounts of its own.
+		runtime.LockOSThread()
+		err := unix.Unshare(unix.CLONE_NEWNS)
+		if err == nil {
+			// What is unmounted outside meanwhile shall not be kept here.
+			err = unix.Mount("", "/", "", unix.MS_REC|unix.MS_SLAVE, "")
+		}
+		if err == nil {
+			err = unix.Mount(dir, at, "", unix.MS_BIND, "")
+		}
+		if err != nil {
+			ended <- fmt.Errorf("mount %s: %w", at, err)
+			return
+		}
+		ended <- do(prepare(at), at)
+	}()
+	return <-ended
+}
+
+func (s *Source) bootstrapTar(ctx context.Context, t *tree, cmd *exec.Cmd) error {
 	var said tail
-	cmd.Stderr, cmd.Env = &said, toolEnv()
+	cmd.Stderr = &said
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return err
@@ -85,7 +164,11 @@ func (s *Source) bootstrapTar(ctx context.Context, t *tree, tool string, args []
 		// Let go of the pipe first: the tool may be waiting to write.
 		out.Close()
 	}
-	if err := cmd.Wait(); err != nil && ctx.Err() == nil {
+	err = cmd.Wait()
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err != nil {
 		// The tool's own failure explains a broken archive, unless ours
 		// broke the tool.
 		if uerr == nil || errors.Is(uerr, ErrTruncated) {
@@ -95,38 +178,17 @@ func (s *Source) bootstrapTar(ctx context.Context, t *tree, tool string, args []
 	return uerr
 }
 
-// polite lets a tool that is interrupted remove what it made meanwhile.
-func polite(cmd *exec.Cmd) *exec.Cmd {
-	cmd.Cancel = func() error { return cmd.Process.Signal(unix.SIGTERM) }
-	cmd.WaitDelay = 30 * time.Second
-	return cmd
-}
-
-func (s *Source) bootstrapDirectory(ctx context.Context, t *tree, include, mirror string) error {
-	dir, err := os.MkdirTemp("/var/tmp", "zone-bootstrap-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
-	root := filepath.Join(dir, "root")
-	args := []string{"--variant=minbase", "--include=" + include, s.name, root}
-	if mirror != "" {
-		args = append(args, mirror)
-	}
-	tool, _ := findTool("debootstrap")
-	cmd := polite(exec.CommandContext(ctx, tool, args...))
+func bootstrapDirectory(ctx context.Context, cmd *exec.Cmd) error {
 	var said tail
-	cmd.Stdout, cmd.Stderr, cmd.Env = &said, &said, toolEnv()
-	if err := cmd.Run(); err != nil {
+	cmd.Stdout, cmd.Stderr = &said, &said
+	err := cmd.Run()
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err != nil {
 		return fmt.Errorf("debootstrap: %w: %s", err, said.last())
 	}
-	from, err := os.Open(root)
-	if err != nil {
-		return err
-	}
-	defer from.Close()
-	made := &Source{name: root, kind: Directory, opts: s.opts, file: from}
-	return made.copyDirectory(ctx, t)
+	return nil
 }
 
 // aptMirror is the first mirror that apt is set up with for the archive of a

@@ -11,19 +11,23 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // fakeTool stands for both programs that make a root: it leaves its words in
 // the file args, and makes a root of one file, as an archive or a folder.
 const fakeTool = `#!/bin/sh
 PATH=/usr/bin:/bin
-echo "${0##*/} $*" >DIR/args
-[ ! -e DIR/fail ] || { echo "E: no such release" >&2; exit 1; }
-mkdir -p DIR/root/etc && echo made >DIR/root/etc/mark
+echo "${0##*/} $*" >HERE/args
+[ ! -e HERE/fail ] || { echo "E: no such release" >&2; exit 1; }
+[ ! -e HERE/hang ] || { exec 9>HERE/hang; mkdir "$TMPDIR/work"; sleep 1000 & wait; }
+mkdir -p HERE/root/etc && echo made >HERE/root/etc/mark
 case $0 in
-*/mmdebstrap) exec tar -C DIR/root -cf - . ;;
+*/mmdebstrap) exec tar -C HERE/root -cf - . ;;
 esac
-exec cp -r DIR/root "$4"
+exec cp -r HERE/root "$4"
 `
 
 // fakeTools has the programs looked for in a folder where only those named are.
@@ -39,7 +43,7 @@ func fakeTools(t *testing.T, names ...string) string {
 		if slices.Contains(names, name) {
 			mode = 0o755
 		}
-		text := strings.ReplaceAll(fakeTool, "DIR", dir)
+		text := strings.ReplaceAll(fakeTool, "HERE", dir)
 		if err := os.WriteFile(filepath.Join(dir, "bin", name), []byte(text), mode); err != nil {
 			t.Fatal(err)
 		}
@@ -48,10 +52,9 @@ func fakeTools(t *testing.T, names ...string) string {
 }
 
 func TestBootstrap(t *testing.T) {
-	before, _ := filepath.Glob("/var/tmp/zone-bootstrap-*")
 	for _, c := range []struct{ tool, want string }{
-		{"mmdebstrap", `^mmdebstrap --quiet --variant=minbase --format=tar --include=systemd-sysv,dbus,iproute2,vim sid - http://m.example/debian\n$`},
-		{"debootstrap", `^debootstrap --variant=minbase --include=systemd-sysv,dbus,iproute2,vim sid /var/tmp/zone-bootstrap-[0-9]+/root http://m.example/debian\n$`},
+		{"mmdebstrap", `^mmdebstrap --quiet --format=tar --variant=minbase --include=systemd-sysv,dbus,iproute2,vim sid - http://m.example/debian\n$`},
+		{"debootstrap", `^debootstrap --variant=minbase --include=systemd-sysv,dbus,iproute2,vim sid /[^ ]+/root http://m.example/debian\n$`},
 	} {
 		t.Run(c.tool, func(t *testing.T) {
 			dir := fakeTools(t, c.tool)
@@ -78,6 +81,9 @@ func TestBootstrap(t *testing.T) {
 			if err := unpack(); err != nil {
 				t.Fatal(err)
 			}
+			if left, _ := os.ReadDir(root); len(left) != 1 {
+				t.Errorf("left in the root: %v", left)
+			}
 			if data, err := os.ReadFile(filepath.Join(root, "etc/mark")); err != nil || string(data) != "made\n" {
 				t.Errorf("what it made: %q, %v", data, err)
 			}
@@ -87,8 +93,56 @@ func TestBootstrap(t *testing.T) {
 			}
 		})
 	}
-	if left, _ := filepath.Glob("/var/tmp/zone-bootstrap-*"); len(left) > len(before) {
-		t.Errorf("left behind: %q", left)
+}
+
+// With a tool that is interrupted ends all that it has started, at once, and
+// nothing of its work is left.
+func TestBootstrapInterrupted(t *testing.T) {
+	if os.Geteuid() != 0 {
+		return // only root has tools set apart
+	}
+	for _, tool := range []string{"mmdebstrap", "debootstrap"} {
+		dir := fakeTools(t, tool)
+		if err := mkfifo(filepath.Join(dir, "hang")); err != nil {
+			t.Fatal(err)
+		}
+		alive, err := openSource(filepath.Join(dir, "hang"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := Open("sid", Options{Kind: Bootstrap, Mirror: "http://m.example/debian"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		root, ended := t.TempDir(), make(chan error)
+		go func() {
+			_, err := s.Unpack(ctx, root)
+			ended <- err
+		}()
+		for range 1000 {
+			if work, _ := filepath.Glob(filepath.Join(root, ".bootstrap-*", "work")); len(work) == 1 {
+				break
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		cancel()
+		select {
+		case err := <-ended:
+			if err == nil {
+				t.Errorf("%s: an interrupted work is none that succeeded", tool)
+			}
+		case <-time.After(5 * time.Second):
+			t.Fatalf("%s goes on", tool)
+		}
+		if n, err := unix.Read(int(alive.Fd()), make([]byte, 1)); n != 0 || err != nil {
+			t.Errorf("%s: something it started goes on: %v", tool, err)
+		}
+		if left, err := os.ReadDir(root); err != nil || len(left) > 0 {
+			t.Errorf("%s left %v, %v", tool, left, err)
+		}
+		alive.Close()
+		s.Close()
 	}
 }
 

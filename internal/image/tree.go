@@ -19,6 +19,7 @@ import (
 // kernel below its descriptor: the source may make links as it likes, but they
 // lead nowhere else. Nobody but the tree changes the directory meanwhile.
 type tree struct {
+	path    string // as the caller named it
 	root    int
 	resolve uint64 // how links in the middle of a name are taken
 	asRoot  bool
@@ -61,7 +62,7 @@ func openTree(root string, opts Options) (*tree, error) {
 		return nil, fmt.Errorf("open %s: %w", root, err)
 	}
 	t := &tree{
-		root: fd, resolve: strictLinks, asRoot: os.Geteuid() == 0, opts: opts,
+		path: root, root: fd, resolve: strictLinks, asRoot: os.Geteuid() == 0, opts: opts,
 		parents: map[string]int{".": fd}, later: map[string]meta{}, buf: make([]byte, copySize), meter: &meter{},
 		interrupted: func() error { return nil },
 	}
