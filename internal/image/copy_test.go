@@ -221,6 +221,39 @@ func TestBomb(t *testing.T) {
 }
 
 // TestDiskFull unpacks more than a file system has room for.
+// What an archive has held in memory is bounded: attributes of directories, and
+// the names in a layer, also of what is left out.
+func TestHeld(t *testing.T) {
+	tree, err := openTree(t.TempDir(), Options{MaxID: 1, MaxFiles: 1 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tree.close()
+	defer func(before int) { maxHeld = before }(maxHeld)
+	maxHeld = 8 << 20
+	m := meta{mode: 0o755, xattrs: []xattr{{"user.x", make([]byte, 1<<20)}}}
+	for i := 0; err == nil && i < 100; i++ {
+		// The same directory again counts once.
+		if err = tree.mkdir("same", m, false); err == nil && i%2 == 0 {
+			err = tree.mkdir(strings.Repeat("d", 1+i), m, false)
+		}
+	}
+	if !errors.Is(err, ErrBomb) || tree.entries < 2*7 {
+		t.Errorf("after %d directories: %v", tree.entries, err)
+	}
+	tree.held = 0
+	u := &untarring{layer: true, made: map[string]struct{}{}}
+	null := tar.Header{Typeflag: tar.TypeChar}
+	err = nil
+	for i := 0; err == nil && i < 1000; i++ {
+		null.Name = strings.Repeat("d", 1+i/100) + strings.Repeat("e", i%100) + strings.Repeat("/a", 1000)
+		err = tree.member(nil, &null, u)
+	}
+	if !errors.Is(err, ErrBomb) || u.held != tree.held {
+		t.Errorf("%d held: %v", u.held, err)
+	}
+}
+
 func TestDiskFull(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("requires root")

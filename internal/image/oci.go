@@ -132,7 +132,9 @@ func (t *tree) apply(ctx context.Context, l layer) error {
 		return err
 	}
 	ahead := newReadAhead(archive)
-	err = t.untar(ctx, ahead, &untarring{layer: true, made: map[string]struct{}{}})
+	u := &untarring{layer: true, made: map[string]struct{}{}}
+	err = t.untar(ctx, ahead, u)
+	t.held -= u.held
 	ahead.Close()
 	if err == nil {
 		err = archive.check()
@@ -230,7 +232,7 @@ func (t *tree) remove(name string) error {
 	}
 	defer unix.Close(fd)
 	defer t.forget()
-	if err := removeAll(fd, base, 0); err != nil && err != unix.ENOENT {
+	if err := t.removeAll(fd, base, name, 0); err != nil && err != unix.ENOENT {
 		return err
 	}
 	return nil

@@ -250,6 +250,31 @@ func TestHostileLayers(t *testing.T) {
 	}
 }
 
+// What a layer said of a directory that a later one takes away is said of no
+// other that the name leads to then.
+func TestDirectoriesOfEarlierLayers(t *testing.T) {
+	closed := func(name string) member {
+		return member{tar.Header{Typeflag: tar.TypeDir, Name: name, Mode: 0o700}, ""}
+	}
+	img := testImage(t, runtime.GOARCH, [][]byte{
+		archive(t, dir("usr"), dir("usr/lib"), dir("usr/lib/sub"), dir("lib"), closed("lib/sub"), closed("gone"), closed("kept")),
+		archive(t, sym("lib", "usr/lib"), reg(".wh.gone", "")),
+		archive(t, reg("gone/x", "x"), reg("kept/x", "x")),
+	})
+	for form, source := range keptImages(t, img) {
+		root, _, err := unpackSource(t, source, Options{})
+		if err != nil {
+			t.Errorf("%s: %v", form, err)
+			continue
+		}
+		for name, want := range map[string]os.FileMode{"usr/lib/sub": 0o755, "gone": 0o755, "kept": 0o700} {
+			if info, err := os.Stat(filepath.Join(root, name)); err != nil || info.Mode().Perm() != want {
+				t.Errorf("%s: %s: %v, %v", form, name, info, err)
+			}
+		}
+	}
+}
+
 // TestDamagedImages spoils each file of a layout in turn.
 func TestDamagedImages(t *testing.T) {
 	folder := keptImages(t, testImage(t, runtime.GOARCH, testLayers(t)))["layout"]

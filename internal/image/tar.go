@@ -47,18 +47,24 @@ type untarring struct {
 	whole  bool                // its end must be there, its directories are not replaced
 	layer  bool                // whiteouts take away what earlier layers made
 	made   map[string]struct{} // of a layer: its own members
+	held   int                 // what those take in memory
 	sparse int64               // bytes of sparse files so far
 	read   *endReader
 }
 
 // remember notes a member of a layer, and the directories that it implies.
-func (u *untarring) remember(name string) {
+func (u *untarring) remember(t *tree, name string) error {
+	const entry = 64 // what an entry takes besides its name
+	n := len(name)   // of which the others are parts
 	for ; name != "."; name = path.Dir(name) {
 		if _, ok := u.made[name]; ok {
-			return
+			break
 		}
+		n += entry
 		u.made[name] = struct{}{}
 	}
+	u.held += n
+	return t.hold(n)
 }
 
 // untar carries over all members of r. The rest of r is read, so that whatever
@@ -130,7 +136,9 @@ func (t *tree) member(tr *tar.Reader, h *tar.Header, u *untarring) error {
 		if done, err := t.whiteout(name, u); done || err != nil {
 			return err
 		}
-		u.remember(name)
+		if err := u.remember(t, name); err != nil {
+			return err
+		}
 	}
 	m := tarMeta(h, t)
 	deep := u.layer

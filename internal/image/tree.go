@@ -30,6 +30,7 @@ type tree struct {
 	later   map[string]meta // of directories: it waits for their members
 	notes   notes
 	entries int
+	held    int // bytes of names and attributes that are held in memory
 	written int64
 	checked int64 // written when the free space was last looked at
 	reserve uint64
@@ -44,6 +45,16 @@ type meta struct {
 	uid, gid     int
 	mtime, atime time.Time
 	xattrs       []xattr
+	ino          uint64 // of the directory that it waits for
+}
+
+// size is what the attributes take in memory.
+func (m meta) size() int {
+	n := 0
+	for _, x := range m.xattrs {
+		n += len(x.name) + len(x.value)
+	}
+	return n
 }
 
 // Links in the middle of a name either must stay below the root, as tar(1)
@@ -120,6 +131,18 @@ func (t *tree) count() error {
 	return nil
 }
 
+// maxHeld bounds what is held in memory of a source until its end: attributes
+// of directories, and names. What is held of a root of a million directories is
+// well below that. Tests set it.
+var maxHeld = 512 << 20
+
+func (t *tree) hold(n int) error {
+	if t.held += n; t.held > maxHeld {
+		return fmt.Errorf("%w: its names and attributes add up to more than %d bytes", ErrBomb, maxHeld)
+	}
+	return nil
+}
+
 func (t *tree) open(name string, flags int) (int, error) {
 	how := unix.OpenHow{Flags: uint64(flags | unix.O_CLOEXEC), Resolve: t.resolve}
 	for {
@@ -191,7 +214,7 @@ func (t *tree) place(name string, deep bool, create func(dir int, base string) e
 	if err := create(dir, base); err != unix.EEXIST {
 		return err
 	}
-	if err := clear(dir, base, deep); err != nil {
+	if err := t.clear(dir, base, name, deep); err != nil {
 		return err
 	}
 	t.forget()
@@ -201,13 +224,14 @@ func (t *tree) place(name string, deep bool, create func(dir int, base string) e
 	return create(dir, base)
 }
 
-func clear(dir int, base string, deep bool) error {
+// clear removes base of dir, which is called name.
+func (t *tree) clear(dir int, base, name string, deep bool) error {
 	err := unix.Unlinkat(dir, base, 0)
 	if err != unix.EISDIR {
 		return err
 	}
 	if deep {
-		return removeAll(dir, base, 0)
+		return t.removeAll(dir, base, name, 0)
 	}
 	return unix.Unlinkat(dir, base, unix.AT_REMOVEDIR)
 }
@@ -222,19 +246,31 @@ func (t *tree) mkdir(name string, m meta, deep bool) error {
 	if err := t.checkIDs(m); err != nil {
 		return err
 	}
-	t.later[name] = m
-	if name == "." {
-		return nil
-	}
-	return t.place(name, deep, func(dir int, base string) error {
-		err := unix.Mkdirat(dir, base, 0o700)
-		var st unix.Stat_t
-		if err == unix.EEXIST && unix.Fstatat(dir, base, &st, unix.AT_SYMLINK_NOFOLLOW) == nil &&
-			st.Mode&unix.S_IFMT == unix.S_IFDIR {
-			return nil
-		}
+	if err := t.hold(len(name) + m.size()); err != nil {
 		return err
-	})
+	}
+	if before, ok := t.later[name]; ok {
+		t.held -= len(name) + before.size()
+	}
+	var st unix.Stat_t
+	err := unix.Fstat(t.root, &st)
+	if name != "." {
+		err = t.place(name, deep, func(dir int, base string) error {
+			err := unix.Mkdirat(dir, base, 0o700)
+			if err == nil || err == unix.EEXIST {
+				if serr := unix.Fstatat(dir, base, &st, unix.AT_SYMLINK_NOFOLLOW); serr != nil {
+					return serr
+				}
+			}
+			if err == unix.EEXIST && st.Mode&unix.S_IFMT == unix.S_IFDIR {
+				return nil
+			}
+			return err
+		})
+	}
+	m.ino = st.Ino
+	t.later[name] = m
+	return err
 }
 
 // file makes a regular file; fill writes its content.
@@ -373,6 +409,13 @@ func (t *tree) finishDir(name string, m meta) error {
 		return err
 	}
 	defer unix.Close(fd)
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return err
+	}
+	if st.Ino != m.ino {
+		return nil // it was taken away, and the name leads to another one
+	}
 	return t.applyFile(fd, m)
 }
 
@@ -385,8 +428,10 @@ func (t *tree) checkIDs(m meta) error {
 	return nil
 }
 
-// removeAll removes base of dir and everything below, without following links.
-func removeAll(dir int, base string, depth int) error {
+// removeAll removes base of dir, which is called name, and everything below,
+// without following links. Nothing waits for the directories any more: what
+// gets their names is another one.
+func (t *tree) removeAll(dir int, base, name string, depth int) error {
 	err := unix.Unlinkat(dir, base, 0)
 	if err != unix.EISDIR {
 		return err
@@ -400,14 +445,15 @@ func removeAll(dir int, base string, depth int) error {
 	}
 	f := os.NewFile(uintptr(fd), base)
 	defer f.Close()
-	names, err := f.Readdirnames(-1)
+	members, err := f.Readdirnames(-1)
 	if err != nil {
 		return err
 	}
-	for _, name := range names {
-		if err := removeAll(fd, name, depth+1); err != nil {
+	for _, member := range members {
+		if err := t.removeAll(fd, member, path.Join(name, member), depth+1); err != nil {
 			return err
 		}
 	}
+	delete(t.later, name)
 	return unix.Unlinkat(dir, base, unix.AT_REMOVEDIR)
 }
