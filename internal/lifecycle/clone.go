@@ -118,7 +118,7 @@ type cloning struct {
 func (c *cloning) steps() []step {
 	return []step{
 		{"incomplete", func(ctx context.Context) error { return c.m.begun(ctx, c.z) }},
-		{"zonepath", c.place},
+		{"place", c.place},
 		{"hook", c.hook},
 		{"method", c.method},
 		{"ids", func(ctx context.Context) error { return c.m.giveIDs(ctx, c.z) }},

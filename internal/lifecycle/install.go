@@ -90,7 +90,7 @@ func (in *install) steps() []step {
 	return []step{
 		{"open", in.open},
 		{"incomplete", func(ctx context.Context) error { return in.m.begun(ctx, in.z) }},
-		{"zonepath", func(context.Context) error { return in.m.makePlace(in.z) }},
+		{"place", func(context.Context) error { return in.m.makePlace(in.z) }},
 		{"ids", func(ctx context.Context) error { return in.m.giveIDs(ctx, in.z) }},
 		{"dataset", in.dataset},
 		{"root", in.makeRoot},

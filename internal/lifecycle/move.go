@@ -109,7 +109,7 @@ func (mv *moving) steps() []step {
 	return []step{
 		{"plan", mv.plan},
 		{"write", mv.write},
-		{"zonepath", func(context.Context) error { return makeZonepath(mv.To) }},
+		{"place", func(context.Context) error { return makeZonepath(mv.To) }},
 		{"root", mv.unmountRoot},
 		{"home", mv.home},
 		{"transfer", mv.transfer},
