@@ -90,19 +90,11 @@ func (m *Manager) WriteManifest(name zone.Name, out io.Writer) error {
 	if err != nil {
 		return subject(string(name), reason(err))
 	}
-	dir, err := os.MkdirTemp("", "zoneadm")
+	data, err := store.Document(cfg)
 	if err != nil {
-		return err
+		return subject(string(name), reason(err))
 	}
-	defer os.RemoveAll(dir)
-	path := filepath.Join(dir, detachedName)
-	if err := saveManifest(path, cfg); err != nil {
-		return err
-	}
-	data, err := os.ReadFile(path)
-	if err == nil {
-		_, err = out.Write(data)
-	}
+	_, err = out.Write(data)
 	return err
 }
 
@@ -116,22 +108,13 @@ func (m *Manager) CheckManifest(ctx context.Context, path string, in io.Reader) 
 	case err != nil:
 		return bare("could not open manifest path %s: %s", path, cli.Reason(err))
 	}
-	dir, err := os.MkdirTemp("", "zoneadm")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
-	file := filepath.Join(dir, detachedName)
-	if err := os.WriteFile(file, data, 0o600); err != nil {
-		return err
-	}
-	cfg, err := store.ReadFile(file)
+	cfg, err := store.Parse(data)
 	// The first releases had neither brands nor another form of this.
 	if err == nil && cfg.Text(schema.Brand.Property) != "" && cfg.Text(schema.ZonePath.Property) != "" {
 		if err := checkManifestBrand(m, cfg); err != nil {
 			return err
 		}
-		return m.manifestHooks(ctx, cfg, file)
+		return m.manifestHooks(ctx, cfg, data)
 	}
 	switch {
 	case looksLikeXML(data):
@@ -144,14 +127,26 @@ func (m *Manager) CheckManifest(ctx context.Context, path string, in io.Reader) 
 
 // manifestHooks asks the brand of a manifest, in a file of ours, what it makes
 // of it. There is neither a zone nor a zonepath to name.
-func (m *Manager) manifestHooks(ctx context.Context, cfg *config.Config, file string) error {
+func (m *Manager) manifestHooks(ctx context.Context, cfg *config.Config, data []byte) error {
 	const none = "-"
 	cfg.Zone.SetText(schema.ZonePath.Property, none)
 	z := &subjectZone{name: none, cfg: cfg}
 	if _, err := m.hook(ctx, z, brand.VerifyAdm, append([]string{zone.Attach.String()}, m.Args...)...); err != nil {
 		return err
 	}
-	_, err := m.hook(ctx, z, brand.Attach, append([]string{"-n", file}, m.Words...)...)
+	if _, asks, err := m.commandLine(z, brand.Attach, nil); err != nil || !asks {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "zoneadm")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	file := filepath.Join(dir, detachedName)
+	if err := os.WriteFile(file, data, 0o600); err != nil {
+		return err
+	}
+	_, err = m.hook(ctx, z, brand.Attach, append([]string{"-n", file}, m.Words...)...)
 	return err
 }
 

@@ -55,6 +55,12 @@ func decodeFile(path string, data []byte) (*config.Config, error) {
 	return c, err
 }
 
+// Parse reads a configuration from what is in a file.
+func Parse(data []byte) (*config.Config, error) { return decode(data) }
+
+// Document is a configuration as it is written to a file.
+func Document(c *config.Config) ([]byte, error) { return encode(c) }
+
 // WriteFile stores a configuration in any file, atomically and durably. The
 // folder must be one that only the administrator can write to.
 func WriteFile(path string, c *config.Config) error {
