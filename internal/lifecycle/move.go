@@ -185,9 +185,13 @@ func (mv *moving) sameDevice() bool {
 }
 
 // unmountRoot takes away a root that is a file system of its own; it comes back
-// at the new place.
+// at the new place. One that is no dataset moves with the folder that it is in,
+// or not at all.
 func (mv *moving) unmountRoot(context.Context) error {
-	if mv.Root == "" {
+	switch {
+	case mv.Root == "" && mv.Method == byCopy:
+		return mv.m.refuseMounts(mv.From)
+	case mv.Root == "":
 		return nil
 	}
 	return unmountRootAt(filepath.Join(mv.From, rootName))
