@@ -22,7 +22,15 @@ const accountLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123
 
 // forward has root carry the command line out, which then decides by the
 // zone's admin resource. It returns errUnprivileged when that is not possible.
-func forward(ctx context.Context, args []string, stdin *os.File) (int, error) {
+func (o *options) forward(ctx context.Context, args []string, stdin *os.File) (int, error) {
+	if o.mode == command && deputy.Background(stdin) {
+		null, err := os.Open(os.DevNull)
+		if err != nil {
+			return 0, err
+		}
+		defer null.Close()
+		stdin = null
+	}
 	status, err := deputy.Ask(ctx, "zlogin", args, [3]*os.File{stdin, os.Stdout, os.Stderr}, true)
 	if errors.Is(err, deputy.ErrAbsent) || errors.Is(err, deputy.ErrRefused) {
 		err = errUnprivileged

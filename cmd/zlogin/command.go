@@ -10,10 +10,12 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"zones/internal/cli"
+	"zones/internal/deputy"
 	"zones/internal/nsexec"
 )
 
@@ -121,7 +123,7 @@ func (s *streams) relay(child *nsexec.Child, stdin io.Reader, stdout, stderr io.
 	defer child.Close()
 	stop := forwardInterrupts(child)
 	go func() {
-		_, _ = io.CopyBuffer(onlyWriter{s.in}, onlyReader{stdin}, make([]byte, 128<<10))
+		_, _ = io.CopyBuffer(onlyWriter{s.in}, onlyReader{ours(stdin)}, make([]byte, 128<<10))
 		s.in.Close()
 	}()
 	done := make(chan error, 2)
@@ -182,9 +184,34 @@ type (
 	onlyReader struct{ io.Reader }
 )
 
+// ours is what may be read of an input: all, or of a terminal what is typed while
+// we are in the foreground. To read more would stop us, and the command with us
+// when its output is waited for.
+func ours(in io.Reader) io.Reader {
+	if f, ok := in.(*os.File); ok && isTerminal(f) {
+		return foreground{f}
+	}
+	return in
+}
+
+type foreground struct{ *os.File }
+
+func (f foreground) Read(p []byte) (int, error) {
+	for {
+		awaitInput(f.File)
+		if !deputy.Background(f.File) {
+			return f.File.Read(p)
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
 // awaitEnd waits for the end of the process of a pidfd.
-func awaitEnd(pidfd *os.File) {
-	fds := []unix.PollFd{{Fd: int32(pidfd.Fd()), Events: unix.POLLIN}}
+func awaitEnd(pidfd *os.File) { awaitInput(pidfd) }
+
+// awaitInput waits until there is something to read, or never will be.
+func awaitInput(f *os.File) {
+	fds := []unix.PollFd{{Fd: int32(f.Fd()), Events: unix.POLLIN}}
 	for {
 		if _, err := unix.Poll(fds, -1); err != unix.EINTR {
 			return

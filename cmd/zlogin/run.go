@@ -27,7 +27,7 @@ func run(ctx context.Context, args []string, say *cli.Speaker) int {
 	t, err := o.check()
 	if errors.Is(err, errUnprivileged) && os.Geteuid() != 0 {
 		var status int
-		if status, err = forward(ctx, args, stdin); err == nil {
+		if status, err = o.forward(ctx, args, stdin); err == nil {
 			return status
 		}
 	}

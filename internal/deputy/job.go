@@ -48,7 +48,7 @@ func forward(got <-chan os.Signal, ended <-chan struct{}, conn *net.UnixConn, st
 			case unix.SIGTSTP:
 				order(orderStop)
 				halt(unix.SIGSTOP)
-				for reads && background(stdin) {
+				for reads && Background(stdin) {
 					halt(unix.SIGTTIN)
 					time.Sleep(100 * time.Millisecond)
 				}
@@ -64,14 +64,14 @@ func forward(got <-chan os.Signal, ended <-chan struct{}, conn *net.UnixConn, st
 // background a terminal is not for it: then we stop, as who reads there does, and
 // when that cannot be there is nothing to read.
 func input(stdin *os.File) (*os.File, error) {
-	if !background(stdin) {
+	if !Background(stdin) {
 		return stdin, nil
 	}
 	_ = unix.Kill(0, unix.SIGTTIN)
-	if background(stdin) {
+	if Background(stdin) {
 		halt(unix.SIGTTIN) // it may not have stopped us yet
 	}
-	if !background(stdin) {
+	if !Background(stdin) {
 		return stdin, nil
 	}
 	return os.Open(os.DevNull)
@@ -85,9 +85,9 @@ func halt(s syscall.Signal) {
 	_ = unix.Tgkill(unix.Getpid(), unix.Gettid(), s)
 }
 
-// background reports whether a file is the terminal of our session and another
+// Background reports whether a file is the terminal of our session and another
 // group of processes than ours has it.
-func background(f *os.File) bool {
+func Background(f *os.File) bool {
 	group, err := unix.IoctlGetInt(int(f.Fd()), unix.TIOCGPGRP)
 	return err == nil && group != syscall.Getpgrp()
 }
