@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"path"
 	"strings"
@@ -31,6 +32,7 @@ const (
 	maxDocument = 8 << 20 // a manifest or configuration
 	maxMembers  = 100_000 // files in an archive
 	maxNesting  = 4       // indexes within indexes
+	maxIndexes  = 100     // of them altogether: each may name one often
 )
 
 func document(b blobs, name string, want v1.Hash, into any) error {
@@ -67,7 +69,8 @@ func layoutImage(b blobs, want *v1.Platform) (*imageSpec, error) {
 	if err := document(b, "index.json", v1.Hash{}, &index); err != nil {
 		return nil, err
 	}
-	desc, err := choose(b, &index, want, maxNesting)
+	left := maxIndexes
+	desc, err := choose(b, &index, want, maxNesting, &left)
 	if err != nil {
 		return nil, err
 	}
@@ -89,10 +92,14 @@ func layoutImage(b blobs, want *v1.Platform) (*imageSpec, error) {
 }
 
 // choose finds the manifest for a platform in an index. A manifest without a
-// platform is anybody's, when it is the only one.
-func choose(b blobs, index *v1.IndexManifest, want *v1.Platform, nesting int) (*v1.Descriptor, error) {
+// platform is anybody's, when it is the only one. left is how many more indexes
+// are looked into.
+func choose(b blobs, index *v1.IndexManifest, want *v1.Platform, nesting int, left *int) (*v1.Descriptor, error) {
 	if nesting == 0 {
 		return nil, fmt.Errorf("%w: its indexes nest too deep", ErrCorrupt)
+	}
+	if *left--; *left < 0 {
+		return nil, fmt.Errorf("%w: it has more than %d indexes", ErrEntries, maxIndexes)
 	}
 	var images []v1.Descriptor
 	for _, d := range index.Manifests {
@@ -101,7 +108,7 @@ func choose(b blobs, index *v1.IndexManifest, want *v1.Platform, nesting int) (*
 			if err := document(b, blobName(d.Digest), d.Digest, &inner); err != nil {
 				return nil, err
 			}
-			if found, err := choose(b, &inner, want, nesting-1); err == nil || !errors.Is(err, ErrPlatform) {
+			if found, err := choose(b, &inner, want, nesting-1, left); err == nil || !errors.Is(err, ErrPlatform) {
 				return found, err
 			}
 			continue
@@ -326,7 +333,8 @@ func pull(ctx context.Context, reference string, want *v1.Platform, anonymous bo
 	if anonymous {
 		account = remote.WithAuth(authn.Anonymous)
 	}
-	desc, err := remote.Get(ref, remote.WithContext(ctx), remote.WithPlatform(*want), account)
+	desc, err := remote.Get(ref, remote.WithContext(ctx), remote.WithPlatform(*want), account,
+		remote.WithTransport(refusals{remote.DefaultTransport}))
 	if err != nil {
 		return nil, err
 	}
@@ -336,6 +344,13 @@ func pull(ctx context.Context, reference string, want *v1.Platform, anonymous bo
 	img, err := variant(desc, want)
 	if err != nil {
 		return nil, err
+	}
+	manifest, err := img.Manifest()
+	if err != nil {
+		return nil, err
+	}
+	if size := manifest.Config.Size; size < 0 || size > maxDocument {
+		return nil, fmt.Errorf("%w: its configuration is said to be of %d bytes", ErrCorrupt, size)
 	}
 	spec := &imageSpec{}
 	if spec.config, err = img.ConfigFile(); err != nil {
@@ -357,6 +372,21 @@ func pull(ctx context.Context, reference string, want *v1.Platform, anonymous bo
 		spec.layers = append(spec.layers, layer{digest: digest, size: size, open: l.Compressed})
 	}
 	return spec, nil
+}
+
+// refusals bounds what a registry says in place of what it is asked for, all of
+// which is read.
+type refusals struct{ http.RoundTripper }
+
+func (r refusals) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := r.RoundTripper.RoundTrip(req)
+	if err == nil && resp.StatusCode >= http.StatusMultipleChoices {
+		resp.Body = struct {
+			io.Reader
+			io.Closer
+		}{io.LimitReader(resp.Body, maxDocument), resp.Body}
+	}
+	return resp, err
 }
 
 // variant is the image that a reference names, or the one for the platform of

@@ -6,6 +6,8 @@ import (
 	"archive/tar"
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -29,6 +31,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
+	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
 // testLayers are a base and what two more layers make of it.
@@ -311,6 +314,85 @@ func TestDamagedImages(t *testing.T) {
 	}
 	if _, _, err := unpackSource(t, folder, Options{}); err != nil {
 		t.Errorf("mended: %v", err)
+	}
+}
+
+// An index may name another one as often as it likes, and a registry may have
+// anything to say: neither takes time or memory without an end.
+func TestEndlessImages(t *testing.T) {
+	folder := t.TempDir()
+	name := ""
+	for depth := range maxNesting {
+		index := &v1.IndexManifest{SchemaVersion: 2}
+		for range 20 {
+			d := v1.Descriptor{MediaType: types.OCIImageIndex, Digest: v1.Hash{Algorithm: "sha256", Hex: name}}
+			if depth == 0 {
+				d.MediaType, d.Digest.Hex = types.OCIManifestSchema1, strings.Repeat("0", 64)
+				d.Platform = &v1.Platform{OS: "plan9", Architecture: "mips"}
+			}
+			index.Manifests = append(index.Manifests, d)
+		}
+		raw, err := json.Marshal(index)
+		if err != nil {
+			t.Fatal(err)
+		}
+		name = fmt.Sprintf("%x", sha256.Sum256(raw))
+		file := filepath.Join(folder, "blobs", "sha256", name)
+		if depth == maxNesting-1 {
+			file = filepath.Join(folder, "index.json")
+		}
+		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, raw, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(folder, "oci-layout"), []byte("{}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := unpackSource(t, folder, Options{}); !errors.Is(err, ErrEntries) {
+		t.Errorf("indexes without an end: %v", err)
+	}
+
+	config := []byte(`{"os":"linux"}`)
+	manifest := func(size int64) []byte {
+		d := v1.Descriptor{MediaType: types.OCIConfigJSON, Size: size, Digest: v1.Hash{Algorithm: "sha256", Hex: fmt.Sprintf("%x", sha256.Sum256(config))}}
+		raw, err := json.Marshal(&v1.Manifest{SchemaVersion: 2, MediaType: types.OCIManifestSchema1, Config: d})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return raw
+	}
+	asked, wrote := "", 0
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var raw []byte
+		switch {
+		case r.URL.Path == "/v2/":
+		case strings.HasSuffix(r.URL.Path, "/refused"):
+			w.WriteHeader(http.StatusTeapot)
+			for wrote < 64<<20 {
+				n, err := w.Write(make([]byte, 1<<20))
+				if wrote += n; err != nil {
+					return
+				}
+			}
+		case strings.HasSuffix(r.URL.Path, "/large"):
+			raw = manifest(1 << 40)
+		case strings.HasSuffix(r.URL.Path, "/unknown"):
+			raw = manifest(-1)
+		default:
+			asked = r.URL.Path
+		}
+		w.Header().Set("Content-Type", string(types.OCIManifestSchema1))
+		_, _ = w.Write(raw)
+	}))
+	t.Cleanup(server.Close)
+	for _, tag := range []string{"large", "unknown", "refused"} {
+		_, _, err := unpackSource(t, "docker:"+strings.TrimPrefix(server.URL, "http://")+"/app:"+tag, Options{})
+		if err == nil || tag != "refused" && !errors.Is(err, ErrCorrupt) {
+			t.Errorf("%s: %v", tag, err)
+		}
+	}
+	if asked != "" || wrote >= 64<<20 {
+		t.Errorf("asked for %s, and read %d bytes", asked, wrote)
 	}
 }
 
