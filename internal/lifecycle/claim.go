@@ -20,11 +20,21 @@ const placeLock zone.Name = "SUNWplaces"
 // have it since that was verified, or moves there or has yet to clear away what
 // it left there.
 func (m *Manager) claim(ctx context.Context, name zone.Name, path string, take func() error) error {
+	return m.placing(ctx, func() error { return m.take(name, path, take) })
+}
+
+// placing has do deal with places when no other command does: with who has
+// them, or with the datasets above them.
+func (m *Manager) placing(ctx context.Context, do func() error) error {
 	lock, err := m.Store.LockAll(ctx, placeLock)
 	if err != nil {
 		return named("could not get zone path", reason(err))
 	}
 	defer lock.Unlock()
+	return do()
+}
+
+func (m *Manager) take(name zone.Name, path string, take func() error) error {
 	entries, err := m.Store.Index()
 	if err != nil {
 		return named("could not get zone path", reason(err))

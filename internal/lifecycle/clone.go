@@ -299,11 +299,13 @@ func (c *cloning) cloneSnapshot(ctx context.Context, snapshot string) error {
 	if !emptyFolder(path) {
 		return errNoHome // it would be hidden
 	}
-	if err := h.makeAbove(ctx); err != nil {
-		return err
-	}
-	c.m.Talk.Print("Cloning snapshot " + snapshot)
-	if err := zfs.Clone(ctx, snapshot, h.dataset, h.properties()...); err != nil {
+	if err := c.m.placing(ctx, func() error {
+		if err := h.makeAbove(ctx); err != nil {
+			return err
+		}
+		c.m.Talk.Print("Cloning snapshot " + snapshot)
+		return zfs.Clone(ctx, snapshot, h.dataset, h.properties()...)
+	}); err != nil {
 		return err
 	}
 	at, err := zfs.MountedAt(path)

@@ -112,9 +112,13 @@ func (h home) properties() []string {
 // it, and may go with the last of them.
 const containerProp = "zones:container"
 
-// dropAbove removes the datasets between that are no longer needed. One that
-// cannot be removed stays: it harms nobody.
-func dropAbove(ctx context.Context, dataset string) {
+// dropAbove removes the datasets above one that is gone, or was never made, if
+// they are no longer needed. One that cannot be removed stays: it harms nobody.
+func (m *Manager) dropAbove(ctx context.Context, dataset string) {
+	_ = m.placing(ctx, func() error { dropContainers(ctx, dataset); return nil })
+}
+
+func dropContainers(ctx context.Context, dataset string) {
 	for {
 		i := strings.LastIndexByte(dataset, '/')
 		if i < 0 {
@@ -122,6 +126,9 @@ func dropAbove(ctx context.Context, dataset string) {
 		}
 		dataset = dataset[:i]
 		got, err := zfs.Get(ctx, dataset, containerProp, "canmount")
+		if errors.Is(err, zfs.ErrNotFound) {
+			continue
+		}
 		if err != nil || got[containerProp].Value != "on" || !got[containerProp].Local() ||
 			got["canmount"].Value != "off" || zfs.Destroy(ctx, dataset) != nil {
 			return
@@ -151,13 +158,17 @@ func (m *Manager) makeHome(ctx context.Context, path string) {
 	if _, on, err := mountedOn(path); err != nil || on {
 		return
 	}
-	err := h.makeAbove(ctx)
-	if err == nil {
-		err = zfs.Create(ctx, h.dataset, h.properties()...)
-	}
+	err := m.placing(ctx, func() error {
+		if err := h.makeAbove(ctx); err != nil {
+			return err
+		}
+		return zfs.Create(ctx, h.dataset, h.properties()...)
+	})
 	switch {
+	case ctx.Err() != nil:
+		return
 	case errors.Is(err, zfs.ErrExists):
-		m.noteUnmounted(ctx, path) // it hides the zone once it is
+		m.noteUnmounted(ctx, path) // it would hide the zone once it is
 		return
 	case err != nil:
 		m.Talk.Bare(fmt.Sprintf("cannot create ZFS dataset %s: %s", h.dataset, zfs.Said(err)))

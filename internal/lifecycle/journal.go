@@ -321,7 +321,9 @@ func (m *Manager) removeCopy(ctx context.Context, j *journal) error {
 		if err := zfs.DestroyAll(ctx, at); err != nil {
 			return err
 		}
-		dropAbove(ctx, at)
+		m.dropAbove(ctx, at)
+	case j.Home != "" && !zfs.Exists(ctx, j.Home):
+		m.dropAbove(ctx, j.Home)
 	}
 	return nil
 }

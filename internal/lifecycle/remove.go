@@ -143,7 +143,7 @@ func (m *Manager) destroyHome(ctx context.Context, dataset, path string) error {
 	if strings.Contains(origin, "@") {
 		m.dropOrigin(ctx, origin)
 	}
-	dropAbove(ctx, dataset)
+	m.dropAbove(ctx, dataset)
 	return nil
 }
 

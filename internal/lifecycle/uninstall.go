@@ -47,7 +47,7 @@ func (m *Manager) Uninstall(ctx context.Context, name zone.Name, agreed func(con
 			}
 			return nil
 		}},
-		{"snapshots", func(ctx context.Context) error { return dropUnused(ctx, name, z.entry.Path) }},
+		{"snapshots", func(ctx context.Context) error { return m.dropUnused(ctx, name, z.entry.Path) }},
 		{"configured", func(context.Context) error {
 			if _, err := m.Store.SetState(name, zone.Configured); err != nil {
 				return &Failure{Form: Named, Text: "could not reset state", Err: reason(err), Status: stateStatus(err)}
@@ -58,8 +58,9 @@ func (m *Manager) Uninstall(ctx context.Context, name zone.Name, agreed func(con
 }
 
 // dropUnused destroys snapshots that were made to clone this zone from when no
-// clone came of them, and what was received for it and is mounted nowhere.
-func dropUnused(ctx context.Context, name zone.Name, path string) error {
+// clone came of them, what was received for it and is mounted nowhere, and the
+// datasets above a zonepath that never became one.
+func (m *Manager) dropUnused(ctx context.Context, name zone.Name, path string) error {
 	if zfs.Available() != nil {
 		return nil
 	}
@@ -81,6 +82,9 @@ func dropUnused(ctx context.Context, name zone.Name, path string) error {
 		if err == nil && got[forProp].Local() && len(s.Clones) == 0 {
 			_ = zfs.Destroy(ctx, s.Name)
 		}
+	}
+	if h, ok := homeOf(ctx, path); ok && !zfs.Exists(ctx, h.dataset) {
+		m.dropAbove(ctx, h.dataset)
 	}
 	return ctx.Err()
 }
