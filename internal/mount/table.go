@@ -36,7 +36,8 @@ func parseTable(r io.Reader) ([]Mounted, error) {
 	scan := bufio.NewScanner(r)
 	scan.Buffer(nil, 1<<20)
 	for scan.Scan() {
-		fields := strings.Fields(scan.Text())
+		// Names may hold whatever else is a space to somebody.
+		fields := strings.Split(scan.Text(), " ")
 		sep := slices.Index(fields, "-")
 		if sep < 6 || sep+2 >= len(fields) {
 			continue
