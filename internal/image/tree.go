@@ -392,6 +392,9 @@ func (t *tree) link(name, old string, deep bool) error {
 // finish applies what waited for the members, the deepest directory first.
 func (t *tree) finish() error {
 	for _, name := range slices.Backward(slices.Sorted(maps.Keys(t.later))) {
+		if err := t.interrupted(); err != nil {
+			return err
+		}
 		if err := t.finishDir(name, t.later[name]); err != nil {
 			return &EntryError{name, err}
 		}
