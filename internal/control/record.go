@@ -294,7 +294,7 @@ func (r *Record) set(key, value string) (err error) {
 // up.
 func Status(name zone.Name) (*Record, zone.State, error) {
 	r, err := Load(name)
-	lost := errors.Is(err, ErrNotActive) && hasGroup(name)
+	lost := errors.Is(err, ErrNotActive) && HasGroup(name)
 	if lost {
 		// Or both have been made since it was looked for.
 		r, err = Load(name)
@@ -327,15 +327,16 @@ func Status(name zone.Name) (*Record, zone.State, error) {
 	return r, zone.ShuttingDown, nil
 }
 
-// hasGroup reports whether the kernel has a cgroup for the zone: that is made
+// HasGroup reports whether the kernel has a cgroup for the zone: that is made
 // after the record and removed before it.
-func hasGroup(name zone.Name) bool {
+func HasGroup(name zone.Name) bool {
 	group := GroupOf(name)
 	if group == "" {
 		return false
 	}
-	_, err := os.Stat(group)
-	return err == nil
+	// Zones may have the names of the files that the kernel has there.
+	info, err := os.Stat(group)
+	return err == nil && info.IsDir()
 }
 
 // GroupOf is the path of the zone's cgroup; empty when there are no cgroups.

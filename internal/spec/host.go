@@ -29,6 +29,9 @@ func Host(c *config.Config) (Facts, error) {
 	if f.Controllers, err = cgroup.Controllers(); err != nil {
 		return f, err
 	}
+	if info, err := os.Stat(f.CgroupOf(c.Name())); err == nil {
+		f.NameTaken = !info.IsDir()
+	}
 	path, _ := schema.ZonePath.Of(c)
 	f.Entrypoint = entrypoint.Exists(path)
 	if len(c.All(schema.DeviceResource)) > 0 {

@@ -61,6 +61,7 @@ type Sysctl struct{ Name, Value string }
 // Facts are what New needs to know of the host.
 type Facts struct {
 	CgroupTop   string   // where the unified hierarchy is mounted
+	NameTaken   bool     // the kernel has a file where the zone's cgroup would be
 	Controllers []string // that groups can have
 	CPUs        int
 	Isolates    bool // others can be kept off processors
@@ -116,6 +117,9 @@ func (p *Problem) Error() string { return p.Object + ": " + p.Text }
 
 // New is what the zone of a configuration needs.
 func New(c *config.Config, b *brand.Brand, f Facts) (*Zone, error) {
+	if f.NameTaken {
+		return nil, problem("zonename "+string(c.Name()), "the kernel has a file of this name in every cgroup: rename the zone")
+	}
 	z := &Zone{Name: c.Name(), Brand: b.Name, Hostname: string(c.Name()), Init: b.Init, Cgroup: f.CgroupOf(c.Name())}
 	z.Zonepath, _ = schema.ZonePath.Of(c)
 	z.IPType, _ = schema.IPType.Of(c)

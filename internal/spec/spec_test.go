@@ -258,3 +258,16 @@ func capNames(set uint64) []string {
 	}
 	return names
 }
+
+func TestNameTaken(t *testing.T) {
+	f := facts()
+	f.NameTaken = true
+	b, err := brand.Find("", brand.Default)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var p *Problem
+	if _, err := New(configured(nil), b, f); !errors.As(err, &p) || p.Object != "zonename web" {
+		t.Errorf("a zone whose cgroup cannot be made: %v", err)
+	}
+}

@@ -175,7 +175,7 @@ func (s *server) recover() error {
 	if err != nil {
 		// Lost or damaged: the kernel still knows the zone by its cgroup.
 		record = s.guess()
-		if _, gone := os.Stat(record.Cgroup); gone != nil && errors.Is(err, control.ErrNotActive) {
+		if !control.HasGroup(s.name) && errors.Is(err, control.ErrNotActive) {
 			return nil
 		}
 	}
