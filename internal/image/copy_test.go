@@ -8,6 +8,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -221,6 +222,28 @@ func TestBomb(t *testing.T) {
 }
 
 // TestDiskFull unpacks more than a file system has room for.
+// A copy holds of directories no more than those that it is in.
+func TestCopyHoldsLittle(t *testing.T) {
+	defer func(before int) { maxHeld = before }(maxHeld)
+	maxHeld = 100
+	from, at := t.TempDir(), time.Unix(1_000_000_000, 0)
+	for i := range 100 {
+		name := filepath.Join(from, fmt.Sprintf("d%d", i), "sub")
+		if err := errors.Join(os.MkdirAll(name, 0o700), os.Chtimes(name, at, at), os.Chtimes(filepath.Dir(name), at, at)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	root, _, err := unpackSource(t, from, Options{Kind: Directory})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"d7", "d7/sub"} {
+		if info, err := os.Stat(filepath.Join(root, name)); err != nil || info.Mode().Perm() != 0o700 || !info.ModTime().Equal(at) {
+			t.Errorf("%s: %v, %v", name, info, err)
+		}
+	}
+}
+
 // What an archive has held in memory is bounded: attributes of directories, and
 // the names in a layer, also of what is left out.
 func TestHeld(t *testing.T) {

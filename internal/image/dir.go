@@ -102,7 +102,7 @@ func (c *copying) directory(fd int, name string, st *unix.Stat_t) error {
 			}
 		}
 		if err == io.EOF {
-			return nil
+			return entry(name, c.t.finishEarly(name))
 		}
 		if err != nil {
 			return &EntryError{name, err}

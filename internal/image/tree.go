@@ -403,6 +403,15 @@ func (t *tree) finish() error {
 	return nil
 }
 
+// finishEarly applies what waits for the members of a directory that gets no
+// more of them. Nothing is held of it any longer.
+func (t *tree) finishEarly(name string) error {
+	m := t.later[name]
+	t.held -= len(name) + m.size()
+	delete(t.later, name)
+	return t.finishDir(name, m)
+}
+
 func (t *tree) finishDir(name string, m meta) error {
 	fd, err := t.open(name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW)
 	if err != nil {
