@@ -139,7 +139,13 @@ func (m *Manager) complete(ctx context.Context, j *journal) error {
 			return nil
 		}
 		m.Talk.Print(fmt.Sprintf("Cleaning up zonepath %s...", j.From))
-		return m.removeOriginal(ctx, j)
+		err := m.removeOriginal(ctx, j)
+		if errors.Is(err, unix.EROFS) {
+			// The zone is whole in its new place, and does not wait for this.
+			m.Talk.Bare(fmt.Sprintf("WARNING: %s is on a file system that is read-only, and is left alone.", j.From))
+			return nil
+		}
+		return err
 	}
 	return nil
 }
