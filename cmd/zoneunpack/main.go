@@ -28,6 +28,10 @@ func main() {
 	if source.Opened {
 		unix.CloseOnExec(unpacker.FileFD)
 	}
+	if source.Locked {
+		unix.CloseOnExec(unpacker.SharedFD)
+		source.Shared = os.NewFile(unpacker.SharedFD, "shared")
+	}
 	ctx, _ := cli.CatchInterrupts(context.Background())
 	reply := &unpacker.Reply{}
 	err := serve(ctx, reply, &source, unpacker.Verb(os.Args[1]), os.Args[3:])

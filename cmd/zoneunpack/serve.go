@@ -35,8 +35,8 @@ func serve(ctx context.Context, reply *unpacker.Reply, from *unpacker.Source, ve
 	bar := newBar(os.Stderr)
 	defer bar.Done()
 	opts := image.Options{Mirror: from.Mirror, Packages: from.Packages, MaxID: from.MaxID, MaxFiles: from.MaxFiles,
-		Anonymous: from.Anonymous,
-		Only:      kindsOf[from.Letter]}
+		Anonymous: from.Anonymous, Shared: from.Shared,
+		Only: kindsOf[from.Letter]}
 	if bar.shown() {
 		opts.Progress = func(p image.Progress) { bar.Set(p.Done, p.Total) }
 	}

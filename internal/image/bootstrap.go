@@ -74,12 +74,12 @@ func (s *Source) bootstrap(ctx context.Context, t *tree) error {
 	words := []string{"--variant=minbase", "--include=" + strings.Join(slices.Concat(basePackages, s.opts.Packages), ","), s.name}
 	if tool, ok := findTool("mmdebstrap"); ok {
 		words = append([]string{"--quiet", "--format=tar"}, append(words, "-")...)
-		return apart(dir, mirror, func(cmd command, _ string) error {
+		return s.apart(dir, mirror, func(cmd command, _ string) error {
 			return s.bootstrapTar(ctx, t, cmd(ctx, tool, with(words, mirror)))
 		})
 	}
 	tool, _ := findTool("debootstrap")
-	err = apart(dir, mirror, func(cmd command, at string) error {
+	err = s.apart(dir, mirror, func(cmd command, at string) error {
 		return bootstrapDirectory(ctx, cmd(ctx, tool, with(append(words, filepath.Join(at, "root")), mirror)))
 	})
 	if err != nil {
@@ -108,13 +108,16 @@ type command func(ctx context.Context, tool string, args []string) *exec.Cmd
 // apart has do run a tool whose temporary folder is dir, under the name at, so
 // that whatever it has mounted and started is gone when it ends, even by force,
 // and when we do: a tool that is killed alone leaves its children at work.
-func apart(dir, mirror string, do func(cmd command, at string) error) error {
+func (s *Source) apart(dir, mirror string, do func(cmd command, at string) error) error {
 	var attr *syscall.SysProcAttr
 	prepare := func(at string) command {
 		return func(ctx context.Context, tool string, args []string) *exec.Cmd {
 			cmd := exec.CommandContext(ctx, tool, args...)
 			cmd.Env, cmd.Dir, cmd.SysProcAttr = append(toolEnv(), "TMPDIR="+at), "/", attr
 			cmd.WaitDelay = 10 * time.Second
+			if s.opts.Shared != nil {
+				cmd.ExtraFiles = []*os.File{s.opts.Shared}
+			}
 			return cmd
 		}
 	}

@@ -81,6 +81,9 @@ type Options struct {
 	// At is the path that is opened in place of the source, whose name then only
 	// stands in messages; "": the source is what it says.
 	At string
+	// Shared is inherited by what makes a release, which may go on for a moment
+	// when its caller is killed; nil for nothing.
+	Shared *os.File
 	// Anonymous says to pull from a registry without this user's account.
 	Anonymous bool
 }

@@ -147,7 +147,7 @@ func (in *install) open(ctx context.Context) error {
 
 // source is what a root is to be filled from.
 func (m *Manager) source(letter, name string) *unpacker.Source {
-	return &unpacker.Source{Letter: letter, Name: name, Anonymous: m.Distrust, Stdin: m.Streams.In, Stderr: m.Streams.Err}
+	return &unpacker.Source{Letter: letter, Name: name, Anonymous: m.Distrust, Shared: m.shared, Stdin: m.Streams.In, Stderr: m.Streams.Err}
 }
 
 // room refuses to mix a source with what somebody has put there, or to put it

@@ -10,6 +10,7 @@ package lifecycle
 import (
 	"errors"
 	"io"
+	"os"
 	"strings"
 
 	"zones/internal/control"
@@ -46,6 +47,7 @@ type Manager struct {
 	Hold func() (release func())
 
 	locked  bool             // this process holds the zone's lock
+	shared  *os.File         // that lock, for programs; nil when an ancestor has it
 	inside  zone.Name        // the zone this process runs in, "" for the host
 	standby *control.Standby // started by Expect, if it was
 }

@@ -11,6 +11,7 @@ import (
 	"zones/internal/control"
 	"zones/internal/spec"
 	"zones/internal/store"
+	"zones/internal/zfs"
 	"zones/internal/zone"
 )
 
@@ -196,31 +197,55 @@ func (m *Manager) lost(err error) error {
 	return err
 }
 
-// lock takes the zone's lock for a whole operation.
+// lock takes the zone's lock for a whole operation. Programs that change
+// something have it, too: they may go on when this one is killed.
 func (m *Manager) lock(ctx context.Context, name zone.Name) (unlock func(), err error) {
-	release, err := m.takeLock(ctx, name)
+	l, err := m.zoneLock(ctx, name)
 	if err != nil {
 		return nil, err
 	}
+	release := func() {}
+	if m.shared, _ = l.Share(); m.shared != nil {
+		release = zfs.Keep(m.shared)
+	}
 	m.locked = true
-	return func() { m.locked = false; release() }, nil
+	return func() {
+		m.locked = false
+		release()
+		m.shared.Close()
+		m.shared = nil
+		_ = l.Unlock()
+	}, nil
 }
 
 func (m *Manager) takeLock(ctx context.Context, name zone.Name) (release func(), err error) {
+	l, err := m.zoneLock(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return func() { _ = l.Unlock() }, nil
+}
+
+func (m *Manager) zoneLock(ctx context.Context, name zone.Name) (*store.Lock, error) {
 	l, err := m.Store.LockZone(ctx, name)
 	switch {
 	case err == nil:
+		return l, nil
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
-	default:
-		return nil, About("another zoneadm may have an operation in progress.")
 	}
-	return func() { _ = l.Unlock() }, nil
+	return nil, About("another zoneadm may have an operation in progress.")
 }
 
 // begin locks a zone for a verb and reads it. What the verb needs is checked
 // again: another zoneadm may have been waited for.
 func (m *Manager) begin(ctx context.Context, name zone.Name, verb zone.Verb) (z *subjectZone, unlock func(), err error) {
+	// What waits for a pool that is suspended may have the lock.
+	if e, err := m.Store.Lookup(name); err == nil {
+		if err := m.answering(e.Path); err != nil {
+			return nil, nil, err
+		}
+	}
 	unlock, err = m.lock(ctx, name)
 	if err != nil {
 		return nil, nil, err

@@ -22,9 +22,22 @@ const LockHeldEnv = "_ZONEADM_LOCK_HELD"
 func LockHeld() bool { return os.Getenv(LockHeldEnv) == "1" }
 
 // A Lock is an exclusive lock; it ends with Unlock or with the process. It is
-// not inherited by programs that the process runs.
+// not inherited by programs that the process runs, unless they are given it.
 type Lock struct {
 	fd int // -1 when an ancestor holds the lock
+}
+
+// Share is the open file that has the lock, once more, for programs that are to
+// have it too; nil when an ancestor has it.
+func (l *Lock) Share() (*os.File, error) {
+	if l.fd < 0 {
+		return nil, nil
+	}
+	fd, err := unix.FcntlInt(uintptr(l.fd), unix.F_DUPFD_CLOEXEC, 3)
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), "lock"), nil
 }
 
 // Unlock ends the lock. The file stays: removing it would let two holders in.

@@ -28,8 +28,9 @@ const Program = "zoneunpack"
 
 // The program's descriptors besides the standard ones.
 const (
-	ReplyFD = 3 // a Reply is written to it at the end
-	FileFD  = 4 // Source.File, when there is one
+	ReplyFD  = 3 // a Reply is written to it at the end
+	FileFD   = 4 // Source.File, when there is one
+	SharedFD = 5 // Source.Shared, when there is one
 )
 
 // A Verb is what the program is asked to do with a source. It is the first of
@@ -66,6 +67,10 @@ type Source struct {
 	MaxFiles int
 	// Anonymous keeps root's accounts at registries out of it.
 	Anonymous bool
+	// Shared is inherited by the program, and tools that it starts and that may
+	// outlive it, so that a lock on it lasts as long as they do.
+	Shared *os.File `json:"-"`
+	Locked bool     // there is a Shared
 	// Stdin and Stderr are the program's; a bar is shown on the latter.
 	Stdin  io.Reader `json:"-"`
 	Stderr io.Writer `json:"-"`
@@ -152,7 +157,7 @@ type call struct {
 
 func (s *Source) start(ctx context.Context, out *os.File, verb Verb, args ...string) (*call, error) {
 	fail := func(err error) (*call, error) { return nil, fmt.Errorf("start %s: %w", Program, err) }
-	s.Opened = s.File != nil
+	s.Opened, s.Locked = s.File != nil, s.Shared != nil
 	request, err := json.Marshal(s)
 	if err != nil {
 		return fail(err)
@@ -167,10 +172,7 @@ func (s *Source) start(ctx context.Context, out *os.File, verb Verb, args ...str
 	}
 	defer w.Close()
 	cmd := exec.CommandContext(ctx, program, append([]string{string(verb), string(request)}, args...)...)
-	cmd.ExtraFiles = []*os.File{w} // descriptor ReplyFD
-	if s.File != nil {
-		cmd.ExtraFiles = append(cmd.ExtraFiles, s.File) // descriptor FileFD
-	}
+	cmd.ExtraFiles = []*os.File{w, s.File, s.Shared} // from ReplyFD on
 	cmd.Stdin, cmd.Stderr = s.Stdin, s.Stderr
 	if out != nil {
 		cmd.Stdout = out

@@ -165,6 +165,7 @@ func command(ctx context.Context, args ...string) (*exec.Cmd, error) {
 	if slices.Contains(endless, args[0]) {
 		cmd = exec.CommandContext(ctx, path, args...)
 	}
+	cmd.ExtraFiles = inherited(args[0])
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"}
 	cmd.Dir = "/"
