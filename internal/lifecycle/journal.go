@@ -57,6 +57,21 @@ func (m *Manager) journalFile(name zone.Name) string {
 	return filepath.Join(m.Store.ConfigDir(), string(name)+store.MoveNote)
 }
 
+// dropHalf removes notes of a zone that were not written whole. The caller holds
+// the zone's lock, so that nobody is about to.
+func (m *Manager) dropHalf(name zone.Name) {
+	for _, note := range []string{m.journalFile(name), m.shiftFile(name)} {
+		_ = os.Remove(note + store.NewNote)
+	}
+}
+
+// noted reports whether there is a note of a move of the zone, be it half of one.
+func (m *Manager) noted(name zone.Name) bool {
+	_, err := os.Lstat(m.journalFile(name))
+	_, half := os.Lstat(m.journalFile(name) + store.NewNote)
+	return err == nil || half == nil
+}
+
 func (m *Manager) writeJournal(name zone.Name, j *journal) error {
 	return writeNote(m.journalFile(name), j)
 }
@@ -67,14 +82,14 @@ func writeNote(path string, what any) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	f, err := os.OpenFile(path+store.NewNote, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return subject(path, bareErr(err))
 	}
 	_, err = f.Write(append(data, '\n'))
 	err = errors.Join(err, f.Sync(), f.Close())
 	if err == nil {
-		err = os.Rename(path+".new", path)
+		err = os.Rename(path+store.NewNote, path)
 	}
 	if err != nil {
 		_ = os.Remove(path + ".new")

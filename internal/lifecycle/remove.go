@@ -18,8 +18,10 @@ import (
 	"zones/internal/zone"
 )
 
-// standard are the entries of a zonepath that belong to the zone.
-var standard = map[string]bool{devName: true, luName: true, rootName: true, attachedName: true, entrypoint.File: true}
+// standard are the entries of a zonepath that belong to the zone, among them what
+// is left of a detach that was cut off.
+var standard = map[string]bool{devName: true, luName: true, rootName: true, attachedName: true, entrypoint.File: true,
+	detachedName: true, "." + detachedName + ".new": true}
 
 var errZonepath = errors.New("invalid zonepath")
 

@@ -209,6 +209,7 @@ func (m *Manager) lock(ctx context.Context, name zone.Name) (unlock func(), err 
 		release = zfs.Keep(m.shared)
 	}
 	m.locked = true
+	m.dropHalf(name)
 	return func() {
 		m.locked = false
 		release()

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 
 	"zones/internal/brand"
@@ -79,7 +78,7 @@ func (m *Manager) mend(ctx context.Context, name zone.Name) error {
 	if m.Store.Root() != "" {
 		return nil
 	}
-	if _, err := os.Lstat(m.journalFile(name)); err != nil {
+	if !m.noted(name) {
 		return nil
 	}
 	unlock, err := m.lock(ctx, name)

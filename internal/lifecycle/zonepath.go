@@ -79,7 +79,7 @@ func (c *zonepathCheck) repairs() bool {
 	}
 	entries, err := os.ReadDir(c.path)
 	for _, e := range entries {
-		if name := e.Name(); !standard[name] && name != detachedName && name != ".zfs" && name != "lost+found" {
+		if name := e.Name(); !standard[name] && name != ".zfs" && name != "lost+found" {
 			return false
 		}
 	}

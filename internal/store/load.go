@@ -108,7 +108,7 @@ func (s *Store) Create(c *config.Config, base Generation) (Generation, error) {
 // and so are notes about the zone. Fails for ErrInUse.
 func (s *Store) Rename(old zone.Name, c *config.Config, base Generation) (Generation, error) {
 	gen, err := s.store(c, func(p put) error { return s.renameDoc(old, p, base) })
-	for _, note := range []string{MoveNote, IDsNote} {
+	for _, note := range notes {
 		if err == nil {
 			_ = unix.Rename(filepath.Join(s.ConfigDir(), string(old)+note), filepath.Join(s.ConfigDir(), string(c.Name())+note))
 		}

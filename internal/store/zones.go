@@ -116,11 +116,16 @@ func (s *Store) SetState(name zone.Name, state zone.State) (Entry, error) {
 }
 
 // What zoneadm writes down beside a zone's configuration is called by the zone's
-// name and one of these: a move that is under way, and a change of ids.
+// name and one of these: a move that is under way, and a change of ids. NewNote is
+// added while it is written.
 const (
 	MoveNote = ".move"
 	IDsNote  = ".ids"
+	NewNote  = ".new"
 )
+
+// notes are all names that a note may have.
+var notes = []string{MoveNote, IDsNote, MoveNote + NewNote, IDsNote + NewNote}
 
 // Delete removes a zone's index entry and its XML file; one of them is enough.
 // Whether the zone's state allows that is the caller's business. Notes about the
@@ -146,7 +151,7 @@ func (s *Store) Delete(name zone.Name) error {
 		}
 		return c, nil
 	})
-	for _, note := range []string{MoveNote, IDsNote} {
+	for _, note := range notes {
 		if err == nil {
 			_ = unix.Unlink(filepath.Join(s.ConfigDir(), string(name)+note))
 		}
