@@ -39,11 +39,13 @@ func TestKeep(t *testing.T) {
 			t.Fatal(err)
 		}
 		release := Keep(lock)
-		ended := make(chan error)
-		go func() {
-			_, err := run(context.Background(), "tank/x", verb, "tank/x")
-			ended <- err
-		}()
+		cmd, err := command(context.Background(), verb, "tank/x")
+		if err == nil {
+			err = cmd.Start()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
 		for range 1000 {
 			if _, err := os.Stat(begun); err == nil {
 				break
@@ -60,7 +62,7 @@ func TestKeep(t *testing.T) {
 		if err := os.WriteFile(goOn, nil, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if err := <-ended; err != nil {
+		if err := cmd.Wait(); err != nil {
 			t.Error(err)
 		}
 		if lock, err = take(); err != nil {
