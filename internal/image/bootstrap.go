@@ -207,7 +207,7 @@ func aptMirror(dir, release string) string {
 				continue
 			}
 			if slices.Contains(s.suites, release) {
-				return s.uri
+				return fromList(s.uri)
 			}
 			if any == "" && !slices.ContainsFunc(s.suites, func(suite string) bool {
 				return strings.Contains(suite, "security")
@@ -216,7 +216,23 @@ func aptMirror(dir, release string) string {
 			}
 		}
 	}
-	return any
+	return fromList(any)
+}
+
+// fromList is the first mirror of a list that apt is given in the place of one;
+// any other mirror is itself.
+func fromList(uri string) string {
+	file, ok := strings.CutPrefix(uri, "mirror+file:")
+	if !ok {
+		return uri
+	}
+	raw, _ := readBounded("/"+strings.TrimLeft(file, "/"), 1<<20)
+	for line := range strings.Lines(string(raw)) {
+		if words := strings.Fields(line); len(words) > 0 && !strings.HasPrefix(words[0], "#") {
+			return words[0]
+		}
+	}
+	return ""
 }
 
 type aptSource struct {

@@ -170,13 +170,17 @@ func TestBootstrapWords(t *testing.T) {
 // security fixes.
 func TestAptMirror(t *testing.T) {
 	dir := t.TempDir()
-	if err := os.Mkdir(filepath.Join(dir, "sources.list.d"), 0o755); err != nil {
-		t.Fatal(err)
+	for _, name := range []string{"sources.list.d", "mirrors"} {
+		if err := os.Mkdir(filepath.Join(dir, name), 0o755); err != nil {
+			t.Fatal(err)
+		}
 	}
 	for name, text := range map[string]string{
 		"sources.list":                  "# deb http://no.example/debian sid main\ndeb [signed-by=/k arch=amd64] http://one.example/debian trixie main\n",
 		"sources.list.d/more.sources":   "Types: deb\nURIs: http://security.example/debian-security\nSuites: sid\nComponents: main\n\nTypes: deb\nURIs: http://two.example/debian\nSuites: sid forky\nComponents: contrib main\n",
 		"sources.list.d/ignored.backup": "deb http://three.example/debian duke main\n",
+		"sources.list.d/z.list":         "deb mirror+file://" + dir + "/mirrors/debian.list zurg main\ndeb mirror+file:/none zorg main\n",
+		"mirrors/debian.list":           "# nearest first\n\nhttp://four.example/debian\tpriority:1\nhttp://five.example/debian\n",
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
@@ -184,7 +188,7 @@ func TestAptMirror(t *testing.T) {
 	}
 	for release, want := range map[string]string{
 		"trixie": "http://one.example/debian", "forky": "http://two.example/debian", "sid": "http://two.example/debian",
-		"duke": "http://one.example/debian",
+		"duke": "http://one.example/debian", "zurg": "http://four.example/debian", "zorg": "",
 	} {
 		if got := aptMirror(dir, release); got != want {
 			t.Errorf("the mirror for %s is %q, want %q", release, got, want)
