@@ -80,7 +80,8 @@ func (s *Source) bootstrap(ctx context.Context, t *tree) error {
 	}
 	tool, _ := findTool("debootstrap")
 	err = s.apart(dir, mirror, func(cmd command, at string) error {
-		return bootstrapDirectory(ctx, cmd(ctx, tool, with(append(words, filepath.Join(at, "root")), mirror)))
+		log := filepath.Join(dir, "root", "debootstrap", "debootstrap.log")
+		return bootstrapDirectory(ctx, cmd(ctx, tool, with(append(words, filepath.Join(at, "root")), mirror)), log)
 	})
 	if err != nil {
 		return err
@@ -181,17 +182,24 @@ func (s *Source) bootstrapTar(ctx context.Context, t *tree, cmd *exec.Cmd) error
 	return uerr
 }
 
-func bootstrapDirectory(ctx context.Context, cmd *exec.Cmd) error {
+func bootstrapDirectory(ctx context.Context, cmd *exec.Cmd, log string) error {
 	var said tail
 	cmd.Stdout, cmd.Stderr = &said, &said
 	err := cmd.Run()
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if err != nil {
-		return fmt.Errorf("debootstrap: %w: %s", err, said.last())
+	if err == nil {
+		return nil
 	}
-	return nil
+	err = fmt.Errorf("debootstrap: %w: %s", err, said.last())
+	// It may say no more than where its log is, which goes with all the rest.
+	if raw, lost := readBounded(log, 64<<20); lost == nil {
+		var end tail
+		_, _ = end.Write(raw)
+		err = fmt.Errorf("%w; its log ends with: %s", err, end.last())
+	}
+	return err
 }
 
 // aptMirror is the first mirror that apt is set up with for the archive of a

@@ -21,7 +21,14 @@ import (
 const fakeTool = `#!/bin/sh
 PATH=/usr/bin:/bin
 echo "${0##*/} $*" >HERE/args
-[ ! -e HERE/fail ] || { echo "E: no such release" >&2; exit 1; }
+[ ! -e HERE/fail ] || {
+	case $0 in */debootstrap)
+		mkdir -p "$4/debootstrap"
+		printf 'first\ndpkg: error: x is missing\n' >"$4/debootstrap/debootstrap.log"
+	esac
+	echo "E: no such release" >&2
+	exit 1
+}
 [ ! -e HERE/hang ] || { exec 9>HERE/hang; mkdir "$TMPDIR/work"; sleep 1000 & wait; }
 mkdir -p HERE/root/etc && echo made >HERE/root/etc/mark
 case $0 in
@@ -74,6 +81,8 @@ func TestBootstrap(t *testing.T) {
 			}
 			if err := unpack(); err == nil || !strings.Contains(err.Error(), "E: no such release") {
 				t.Fatalf("a tool that fails: %v", err)
+			} else if log := strings.HasSuffix(err.Error(), "; its log ends with: dpkg: error: x is missing"); log != (c.tool == "debootstrap") {
+				t.Errorf("a tool that fails: %v", err)
 			}
 			if err := os.Remove(filepath.Join(dir, "fail")); err != nil {
 				t.Fatal(err)
