@@ -92,7 +92,7 @@ func writeNote(path string, what any) error {
 		err = os.Rename(path+store.NewNote, path)
 	}
 	if err != nil {
-		_ = os.Remove(path + ".new")
+		_ = os.Remove(path + store.NewNote)
 		return subject(path, bareErr(err))
 	}
 	return nil
